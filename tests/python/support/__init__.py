@@ -1,0 +1,1 @@
+"""Helpers of the tests: model builder, oracle, random models."""
