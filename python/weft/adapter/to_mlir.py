@@ -12,9 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tvm import tirx
+from tvm_ffi import structural_walk
 from xdsl.builder import Builder, InsertPoint
 from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    ArrayAttr,
+    DictionaryAttr,
     Float32Type,
     FloatAttr,
     FunctionType,
@@ -79,39 +83,36 @@ def _is_unsigned(dtype: str) -> bool:
     return dtype.startswith("uint")
 
 
-def _index_only_vars(function: tirx.PrimFunc) -> set[Any]:
-    """Scalar parameters that only ever count, stride or bound something."""
-    from tvm_ffi import structural_walk
-
+def _counting_params(function: tirx.PrimFunc) -> set[Any]:
+    """Scalar parameters that count, stride or bound something."""
     scalars = {p for p in function.params if not _is_buffer(p)}
-    in_index: set[Any] = set()
-    uses: dict[Any, int] = dict.fromkeys(scalars, 0)
-    index_uses: dict[Any, int] = dict.fromkeys(scalars, 0)
+    counting: set[Any] = set()
 
-    def count(expression: Any, into: dict[Any, int]) -> None:
-        def visit(node: Any) -> None:
-            if isinstance(node, tirx.Var) and node in into:
-                into[node] += 1
-
-        structural_walk(expression, visit)
+    def visit_index(node: Any) -> None:
+        if isinstance(node, tirx.Var) and node in scalars:
+            counting.add(node)
 
     def visit_statement(node: Any) -> None:
         name = type(node).__name__
         if name == "For":
-            count(node.extent, index_uses)
-            count(node.min, index_uses)
-        elif name == "TensorLoad" or name == "BufferStore":
+            structural_walk(node.extent, visit_index)
+            structural_walk(node.min, visit_index)
+        elif name in ("TensorLoad", "BufferStore"):
             for subscript in node.indices:
-                count(subscript, index_uses)
+                structural_walk(subscript, visit_index)
+        elif name == "Bind" and _dtype(node.value) == "int32" and _is_affine(node.value):
+            structural_walk(node.value, visit_index)
 
     structural_walk(function.body, visit_statement)
-    count(function.body, uses)
-    for scalar in scalars:
-        # Declarations of flattened buffers mention extents too, so a scalar that never reaches a
-        # value counts as an index.
-        if index_uses[scalar] > 0:
-            in_index.add(scalar)
-    return in_index
+    return counting
+
+
+def _is_affine(e: Any) -> bool:
+    """Sums and products of variables and constants: what subscripts are made of."""
+    kind = type(e).__name__
+    if kind in _OVERFLOWING:
+        return _is_affine(e.a) and _is_affine(e.b)
+    return kind in ("Var", "IntImm")
 
 
 def _is_buffer(param: Any) -> bool:
@@ -282,6 +283,9 @@ class _Translator:
             return self._lazy_select(*e.args)
         if name == "likely":
             return self.value(e.args[0])
+        if name == "call_pure_extern":
+            arguments = [self.value(a) for a in e.args[1:]]
+            return self.emit(func.CallOp(str(e.args[0].value), arguments, [_element_type(_dtype(e))]))
         raise UntranslatableError(f"call of {e.op.name}")
 
     def _lazy_select(self, condition: Any, then: Any, otherwise: Any) -> SSAValue:
@@ -329,7 +333,8 @@ class _Translator:
         self.memrefs[s.buffer] = local
 
     def _do_bind(self, s: Any) -> None:
-        value = self.value(s.value)
+        is_index = _dtype(s.value) == "int32" and _is_affine(s.value)
+        value = self.index(s.value) if is_index else self.value(s.value)
         if value.name_hint is None:
             value.name_hint = s.var.name
         self.values[s.var] = value
@@ -386,11 +391,11 @@ def to_mlir(name: str, lowered: tirx.PrimFunc, written: Sequence[str]) -> func.F
     into the subscripts. ``written`` names the parameters that the kernel may write; the others
     are marked ``llvm.readonly`` and printed as ``const``.
     """
-    counting = _index_only_vars(lowered)
+    counting = _counting_params(lowered)
     types: list[Attribute] = []
     for param in lowered.params:
         if _is_buffer(param):
-            types.append(MemRefType(_element_type(_dtype(param)), [-1]))
+            types.append(MemRefType(_element_type(_dtype(param)), [DYNAMIC_INDEX]))
         elif param in counting:
             types.append(_INDEX)
         else:
@@ -398,7 +403,7 @@ def to_mlir(name: str, lowered: tirx.PrimFunc, written: Sequence[str]) -> func.F
     function = func.FuncOp(name, FunctionType.from_lists(types, []))
     entry = function.body.block
     translator = _Translator(entry)
-    attributes = []
+    attributes: list[dict[str, Attribute]] = []
     for argument, param in zip(entry.args, lowered.params, strict=True):
         argument.name_hint = param.name
         if _is_buffer(param):
@@ -407,13 +412,8 @@ def to_mlir(name: str, lowered: tirx.PrimFunc, written: Sequence[str]) -> func.F
             translator.values[param] = argument
         read_only = _is_buffer(param) and param.name not in written
         attributes.append({"llvm.readonly": UnitAttr()} if read_only else {})
-    function.arg_attrs = _argument_attributes(attributes)
+    function.arg_attrs = ArrayAttr([DictionaryAttr(a) for a in attributes])
     translator.statement(lowered.body)
     translator.at.insert(func.ReturnOp())
     return function
 
-
-def _argument_attributes(attributes: Sequence[dict[str, Attribute]]) -> Any:
-    from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr
-
-    return ArrayAttr([DictionaryAttr(a) for a in attributes])

@@ -262,7 +262,7 @@ class ModelBuilder(GraphWriter):
         shape = list(x.shape)
         shape[axis] //= parts
         results = [self._tensor(shape, x.dtype, *x.quantisation) for _ in range(parts)]
-        self._operator("SPLIT", [self.constant(np.int32(axis)), x], options, results)
+        self._operator("SPLIT", [self.constant(np.array(axis, np.int32)), x], options, results)
         return results
 
     def resize_nearest_neighbor(

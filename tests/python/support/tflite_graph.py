@@ -93,6 +93,11 @@ class GraphWriter:
         value = np.asarray(value)
         return self._tensor(value.shape, value.dtype, scale, zero_point, value=value)
 
+    @property
+    def operator_count(self) -> int:
+        """The operators added so far."""
+        return len(self._operators)
+
     def build(self) -> bytes:
         """The model as a .tflite file."""
         graph = schema.SubGraphT()

@@ -61,9 +61,7 @@ class _Worker:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def request(
-        self, model: bytes, input_sets: list[list[np.ndarray]]
-    ) -> list[list[np.ndarray]]:
+    def request(self, model: bytes, input_sets: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._log.seek(0)
         self._log.truncate()
@@ -134,21 +132,20 @@ def _interpreter(model: bytes) -> Any:
 
 
 def _run_here(model: bytes, input_sets: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.Model.GetRootAs(model, 0).Subgraphs(0)
     interpreter = _interpreter(model)
-    count = _output_count(model)
     results = []
     for inputs in input_sets:
+        # TFLM would compute with whatever lies in an input that was not set.
+        if len(inputs) != graph.InputsLength():
+            raise ValueError(f"{len(inputs)} input arrays, the model has {graph.InputsLength()}")
         for index, value in enumerate(inputs):
             interpreter.set_input(value, index)
         interpreter.invoke()
-        results.append([interpreter.get_output(index) for index in range(count)])
+        results.append([interpreter.get_output(index) for index in range(graph.OutputsLength())])
     return results
-
-
-def _output_count(model: bytes) -> int:
-    from ai_edge_litert import schema_py_generated as schema
-
-    return schema.Model.GetRootAs(model, 0).Subgraphs(0).OutputsLength()
 
 
 def _serve() -> None:

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""C compilers: for the PEs and for the host that runs their programs.
+
+A target toolchain is ``arm-none-eabi-gcc`` where it is installed, else the clang of the
+``ziglang`` wheel. Neither needs a C library.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weft.errors import ToolchainError
+
+#: What all runtime and generated C is compiled with, on every target.
+C_FLAGS = ("-std=c99", "-ffp-contract=off", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
+
+_COMPILE_SECONDS = 600
+_QUERY_SECONDS = 60
+_MESSAGE_LINES = 8
+
+
+@dataclass(frozen=True)
+class _Cpu:
+    """How each compiler spells a core."""
+
+    gcc: tuple[str, ...]
+    zig: tuple[str, ...]
+
+
+# Without its suffix, zig's name of the core means soft float.
+_CORTEX_M4F = _Cpu(
+    gcc=("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+    zig=("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"),
+)
+_CPUS: Mapping[str, _Cpu] = {"cortex-m4": _CORTEX_M4F, "cortex-m4f": _CORTEX_M4F}
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A C compiler that also links.
+
+    ``compile`` is the command with the flags that select the target; the caller adds the rest.
+    ``link`` holds the flags that link without any library, ``link_helpers`` those that also offer
+    the compiler's own arithmetic helpers (64-bit division and the like), which some kernels need.
+    """
+
+    name: str
+    compile: tuple[str, ...]
+    version: str
+    link: tuple[str, ...] = ()
+    link_helpers: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def try_run(
+        self, arguments: Sequence[str], folder: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs the compiler in ``folder``; the caller looks at the exit status.
+
+        Raises ToolchainError if it does not start or does not end.
+        """
+        return _run([*self.compile, *arguments], self.environment, _COMPILE_SECONDS, folder)
+
+    def run(self, arguments: Sequence[str], folder: Path | None = None, what: str = "") -> None:
+        """Runs the compiler in ``folder``. ``what`` names its input in the error.
+
+        Raises ToolchainError with the compiler's first messages if it fails.
+        """
+        done = self.try_run(arguments, folder)
+        if done.returncode != 0:
+            subject = what or shlex.join(arguments)
+            raise ToolchainError(f"{self.name} rejects {subject}: {messages(done)}")
+
+
+def messages(done: subprocess.CompletedProcess[str]) -> str:
+    """The first lines that a compiler printed."""
+    lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    more = (
+        f"\n(and {len(lines) - _MESSAGE_LINES} more lines)" if len(lines) > _MESSAGE_LINES else ""
+    )
+    return "\n".join(lines[:_MESSAGE_LINES]) + more if lines else f"exit status {done.returncode}"
+
+
+def find_target_toolchain(cpu: str) -> Toolchain | None:
+    """The toolchain for PEs with this core, or None if none is installed.
+
+    Raises ToolchainError if the core is not known.
+    """
+    return gcc_target_toolchain(cpu) or zig_target_toolchain(cpu)
+
+
+def gcc_target_toolchain(cpu: str) -> Toolchain | None:
+    """``arm-none-eabi-gcc``, or None if it is not on the path."""
+    flags = _cpu(cpu).gcc
+    command = shutil.which("arm-none-eabi-gcc")
+    if command is None:
+        return None
+    return Toolchain(
+        name="arm-none-eabi-gcc",
+        # Freestanding, for its own <stdint.h> instead of that of a C library, but with the
+        # built-in memcpy of four bytes, which is one load and one store.
+        compile=(command, *flags, "-ffreestanding", "-fbuiltin"),
+        version=_first_line([command, "--version"]),
+        link=("-nostdlib",),
+        link_helpers=("-nostdlib", "-Wl,--start-group", "-lgcc", "-Wl,--end-group"),
+    )
+
+
+def zig_target_toolchain(cpu: str) -> Toolchain | None:
+    """The clang of the ``ziglang`` wheel, or None if that is not installed."""
+    flags = _cpu(cpu).zig
+    command = _zig()
+    if command is None:
+        return None
+    environment = _zig_environment()
+    return Toolchain(
+        name="zig",
+        # Its freestanding targets switch built-in functions off; -fhosted brings them back.
+        compile=(command, "cc", *flags, "-fhosted"),
+        version=f"zig {_first_line([command, 'version'], environment)}",
+        # Without -nostdlib it builds its helper library, once, which takes several seconds.
+        link=("-nostdlib",),
+        link_helpers=(),
+        environment=environment,
+    )
+
+
+def find_host_compiler() -> Toolchain:
+    """The C compiler of this machine: $CC, then cc, gcc, clang, then that of ``ziglang``.
+
+    Raises ToolchainError if there is none, or if $CC names none.
+    """
+    chosen = shlex.split(os.environ.get("CC", ""))
+    if chosen:
+        command = shutil.which(chosen[0])
+        if command is None:
+            raise ToolchainError(
+                f"the environment variable CC names {chosen[0]}, which is not there; "
+                "correct it or unset it"
+            )
+        return _host_toolchain(chosen[0], (command, *chosen[1:]))
+    for name in ("cc", "gcc", "clang"):
+        command = shutil.which(name)
+        if command is not None:
+            return _host_toolchain(name, (command,))
+    command = _zig()
+    if command is None:
+        raise ToolchainError(
+            "there is no C compiler: $CC is not set, and none of cc, gcc, clang and the Python "
+            "package ziglang is installed; `pip install ziglang` is enough"
+        )
+    environment = _zig_environment()
+    return Toolchain(
+        name="zig",
+        compile=(command, "cc"),
+        version=f"zig {_first_line([command, 'version'], environment)}",
+        environment=environment,
+    )
+
+
+def _host_toolchain(name: str, command: tuple[str, ...]) -> Toolchain:
+    return Toolchain(name=name, compile=command, version=_first_line([*command, "--version"]))
+
+
+def _cpu(name: str) -> _Cpu:
+    try:
+        return _CPUS[name.lower()]
+    except KeyError:
+        raise ToolchainError(
+            f"no compiler flags are known for the core {name}; known are {', '.join(_CPUS)}"
+        ) from None
+
+
+def _zig() -> str | None:
+    """The binary inside the wheel: calling it saves the start of a Python interpreter."""
+    found = importlib.util.find_spec("ziglang")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        command = shutil.which("zig", path=folder)
+        if command is not None:
+            return command
+    return None
+
+
+def _zig_environment() -> dict[str, str]:
+    """Its cache belongs to us: by default it would leave ``.zig-cache`` in the user's folders."""
+    cache = str(_cache_folder() / "zig")
+    return {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+
+
+def _cache_folder() -> Path:
+    """$WEFT_CACHE_DIR, or a folder among the user's caches, or one that can be written."""
+    chosen = os.environ.get("WEFT_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    folder = (Path(base) if base else Path.home() / ".cache") / "weft"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir()) / "weft-cache"
+    return folder
+
+
+def _first_line(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    done = _run(command, environment or {}, _QUERY_SECONDS)
+    if done.returncode != 0:
+        raise ToolchainError(f"{command[0]} does not work: {messages(done)}")
+    return next(iter(done.stdout.splitlines()), "unknown version")
+
+
+def _run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    seconds: int,
+    folder: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolchainError(f"{command[0]} did not end within {seconds} seconds") from None
+    except OSError as error:
+        raise ToolchainError(f"{command[0]} does not start: {error}") from error

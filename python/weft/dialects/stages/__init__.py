@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stage graph: one op per kind of stage, on tensors.
+
+Adding a kind of stage means a file here and one in ``weft.kernels``, and their line in ``ALL``.
+"""
+
+from __future__ import annotations
+
+from xdsl.ir import Dialect
+
+from weft.dialects.stages.base import Constant, Stage, StageGraph, StageOutput
+from weft.dialects.stages.conv import Conv2dStage, DenseStage, DepthwiseStage
+from weft.dialects.stages.elementwise import BinaryStage, LookupStage, QuantizeStage
+from weft.dialects.stages.movement import (
+    ConcatStage,
+    PadStage,
+    ReshapeStage,
+    SliceStage,
+    TransposeStage,
+)
+from weft.dialects.stages.reduction import MeanStage, PoolStage, SoftmaxStage
+
+ALL: tuple[type[Stage], ...] = (
+    BinaryStage,
+    ConcatStage,
+    Conv2dStage,
+    DenseStage,
+    DepthwiseStage,
+    LookupStage,
+    MeanStage,
+    PadStage,
+    PoolStage,
+    QuantizeStage,
+    ReshapeStage,
+    SliceStage,
+    SoftmaxStage,
+    TransposeStage,
+)
+
+STAGES = Dialect("stages", [StageGraph, StageOutput, Constant, *ALL], [])
+
+__all__ = ["ALL", "STAGES", "Constant", "Stage", "StageGraph", "StageOutput"]

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all stages share: the graph that holds them, constants, and the interface they implement."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseArrayBase,
+    Float32Type,
+    IntegerAttr,
+    IntegerType,
+    StringAttr,
+    TensorType,
+    i64,
+)
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.traits import IsolatedFromAbove, IsTerminator, NoTerminator, Pure
+from xdsl.utils.exceptions import VerifyException
+
+from weft.kernels.base import KernelCall
+from weft.kernels.view import View
+
+_DTYPES = {"int8": IntegerType(8), "int32": IntegerType(32), "float32": Float32Type()}
+
+
+def tensor_type(shape: Sequence[int], dtype: str) -> TensorType[Any]:
+    return TensorType(_DTYPES[dtype], list(shape))
+
+
+def dtype_of(type_: Attribute) -> str:
+    """``int8``, ``int32`` or ``float32``: the element type of a tensor type."""
+    assert isinstance(type_, TensorType)
+    for name, element in _DTYPES.items():
+        if type_.element_type == element:
+            return name
+    raise VerifyException(f"no stage works on {type_}")
+
+
+def shape_of(value: SSAValue) -> tuple[int, ...]:
+    assert isinstance(value.type, TensorType)
+    return tuple(value.type.get_shape())
+
+
+class Border(NamedTuple):
+    """Rows and columns of ``value`` that an operand needs around its NHWC tensor."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    value: int
+
+
+@irdl_op_definition
+class StageGraph(IRDLOperation):
+    """A network: block arguments are its inputs, in order; ends in ``stages.output``."""
+
+    name = "stages.graph"
+    input_names = prop_def(ArrayAttr[StringAttr])
+    output_names = prop_def(ArrayAttr[StringAttr])
+    body = region_def("single_block")
+    traits = traits_def(IsolatedFromAbove(), NoTerminator())
+
+    def verify_(self) -> None:
+        if len(self.input_names) != len(self.body.block.args):
+            raise VerifyException("one name an input")
+        last = self.body.block.last_op
+        if not isinstance(last, StageOutput) or len(last.values) != len(self.output_names):
+            raise VerifyException("stages.graph ends in stages.output, one name a value")
+
+
+@irdl_op_definition
+class StageOutput(IRDLOperation):
+    """The values that leave the network."""
+
+    name = "stages.output"
+    values = var_operand_def(TensorType)
+    traits = traits_def(IsTerminator())
+    assembly_format = "$values attr-dict `:` type($values)"
+
+
+@irdl_op_definition
+class Constant(IRDLOperation):
+    """A tensor whose data lie beside the module, under ``key``."""
+
+    name = "stages.constant"
+    key = prop_def(StringAttr)
+    result = result_def(TensorType)
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$key attr-dict `:` type($result)"
+
+
+class Stage(IRDLOperation):
+    """The interface of every stage: how much it computes, what it needs, which kernels it calls.
+
+    ``label`` names the operators of the model that the stage stands for.
+    """
+
+    label = prop_def(StringAttr)
+    result = result_def(TensorType)
+
+    @property
+    def kind(self) -> str:
+        """The name without its dialect, for instance ``conv2d``."""
+        return self.name.removeprefix("stages.")
+
+    @classmethod
+    def make(
+        cls, operands: Sequence[SSAValue], attributes: Mapping[str, Any], result: TensorType[Any]
+    ) -> Stage:
+        """Builds the op from plain Python attributes: int, str, bool or sequences of int."""
+        operand_lists = cls._group(operands)
+        properties = {key: _attribute(value) for key, value in attributes.items()}
+        return cls(operands=operand_lists, result_types=[result], properties=properties)
+
+    @classmethod
+    def _group(cls, operands: Sequence[SSAValue]) -> list[Any]:
+        return list(operands)
+
+    @property
+    def is_view(self) -> bool:
+        """Whether the result is the operand's bytes under another shape."""
+        return False
+
+    def border(self, operand: int) -> Border | None:
+        """What must surround operand ``operand`` in memory, if anything."""
+        return None
+
+    def needs_dense(self, operand: int) -> bool:
+        """Whether operand ``operand`` must lie in memory without gaps."""
+        return False
+
+    @abstractmethod
+    def macs(self) -> int:
+        """Multiply-accumulate operations a frame, taps on padding included."""
+
+    @abstractmethod
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        """The kernel calls that compute ``out``, in order. ``inputs`` are views of all operands,
+        constants included, laid out as ``border`` and ``needs_dense`` ask."""
+
+
+def _attribute(value: Any) -> Attribute:
+    if isinstance(value, str):
+        return StringAttr(value)
+    if isinstance(value, int):
+        return IntegerAttr(int(value), i64)
+    return DenseArrayBase.from_list(i64, [int(v) for v in value])
+
+
+def ints(attribute: DenseArrayBase[Any]) -> tuple[int, ...]:
+    return tuple(int(v) for v in attribute.get_values())
+
+
+def int_of(attribute: IntegerAttr[Any]) -> int:
+    return int(attribute.value.data)
+
+
+def elements(value: SSAValue) -> int:
+    return prod(shape_of(value))

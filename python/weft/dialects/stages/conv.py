@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stages with weights: convolution, depthwise convolution, dense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from xdsl.dialects.builtin import I64, DenseArrayBase, IntegerAttr, TensorType
+from xdsl.irdl import ParsePropInAttrDict, irdl_op_definition, operand_def, prop_def, traits_def
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.stages.base import Border, Stage, int_of, ints, shape_of
+from weft.kernels.base import KernelCall
+from weft.kernels.conv2d import Conv2d
+from weft.kernels.depthwise import DepthwiseConv2d
+from weft.kernels.view import View
+
+
+class _Weighted(Stage):
+    """An int8 operator with weights, a bias with the input's zero point folded in (int32), and a
+    multiplier (int32) and shift (int8) a channel of the result."""
+
+    x = operand_def(TensorType)
+    weights = operand_def(TensorType)
+    bias = operand_def(TensorType)
+    multiplier = operand_def(TensorType)
+    shift = operand_def(TensorType)
+    zero_point = prop_def(IntegerAttr[I64])
+    low = prop_def(IntegerAttr[I64])
+    high = prop_def(IntegerAttr[I64])
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def _output_numbers(self) -> dict[str, int]:
+        return {
+            "zero_point": int_of(self.zero_point),
+            "low": int_of(self.low),
+            "high": int_of(self.high),
+        }
+
+
+class _Convolution(_Weighted):
+    """NHWC. ``padding`` is top, bottom, left, right, filled with ``in_zero_point``."""
+
+    strides = prop_def(DenseArrayBase[I64])
+    dilation = prop_def(DenseArrayBase[I64])
+    padding = prop_def(DenseArrayBase[I64])
+    in_zero_point = prop_def(IntegerAttr[I64])
+
+    def border(self, operand: int) -> Border | None:
+        padding = ints(self.padding)
+        if operand != 0 or not any(padding):
+            return None
+        return Border(*padding, value=int_of(self.in_zero_point))
+
+    def _filter(self) -> tuple[int, int]:
+        raise NotImplementedError
+
+    def verify_(self) -> None:
+        if len(shape_of(self.x)) != 4 or len(shape_of(self.result)) != 4:
+            raise VerifyException(f"{self.name} works on NHWC tensors")
+        height, width = shape_of(self.x)[1:3]
+        top, bottom, left, right = ints(self.padding)
+        sizes = (height + top + bottom, width + left + right)
+        for axis, (size, taps, stride, dilation) in enumerate(
+            zip(sizes, self._filter(), ints(self.strides), ints(self.dilation), strict=True)
+        ):
+            reach = (shape_of(self.result)[1 + axis] - 1) * stride + (taps - 1) * dilation + 1
+            if reach > size:
+                raise VerifyException(
+                    f"{self.name}: axis {1 + axis} reads {reach} of {size} padded elements"
+                )
+
+    def _spatial_numbers(self, x: View, out: View) -> dict[str, int]:
+        return {
+            "out_h": out.shape[0],
+            "out_w": out.shape[1],
+            "x_row": x.strides[0],
+            "x_pixel": x.strides[1],
+            "out_row": out.strides[0],
+            "out_pixel": out.strides[1],
+        }
+
+    def _first_tap(self, x: View) -> View:
+        """The image ``x`` (HWC) from the corner of its border on."""
+        top, _, left, _ = ints(self.padding)
+        return x.moved(-top * x.strides[0] - left * x.strides[1])
+
+
+@irdl_op_definition
+class Conv2dStage(_Convolution):
+    """Weights are ``[out, kernel_h, kernel_w, in / groups]``."""
+
+    name = "stages.conv2d"
+    groups = prop_def(IntegerAttr[I64])
+
+    def _filter(self) -> tuple[int, int]:
+        _, kernel_h, kernel_w, _ = shape_of(self.weights)
+        return kernel_h, kernel_w
+
+    def macs(self) -> int:
+        return prod(shape_of(self.result)) * prod(shape_of(self.weights)[1:])
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        x, weights, bias, multiplier, shift = inputs
+        out_channels, kernel_h, kernel_w, in_channels = weights.shape
+        kernel = Conv2d(
+            kernel_h, kernel_w, *ints(self.strides), *ints(self.dilation), in_channels
+        )
+        groups = int_of(self.groups)
+        channels = out_channels // groups
+        made = []
+        for frame in range(x.shape[0]):
+            for group in range(groups):
+                image, result = self._first_tap(x.at(frame)), out.at(frame)
+                first = group * channels
+                made.append(
+                    KernelCall(
+                        kernel,
+                        pointers={
+                            "x": image.moved(group * in_channels * image.strides[2]).pointer,
+                            "w": weights.at(first).pointer,
+                            "bias": bias.at(first).pointer,
+                            "multiplier": multiplier.at(first).pointer,
+                            "shift": shift.at(first).pointer,
+                            "out": result.moved(first * result.strides[2]).pointer,
+                        },
+                        numbers={
+                            **self._spatial_numbers(image, result),
+                            **self._output_numbers(),
+                            "out_channels": channels,
+                        },
+                    )
+                )
+        return made
+
+
+@irdl_op_definition
+class DepthwiseStage(_Convolution):
+    """Weights are ``[kernel_h, kernel_w, channels * channel_multiplier]``."""
+
+    name = "stages.depthwise"
+
+    def _filter(self) -> tuple[int, int]:
+        kernel_h, kernel_w, _ = shape_of(self.weights)
+        return kernel_h, kernel_w
+
+    def macs(self) -> int:
+        return prod(shape_of(self.result)) * prod(self._filter())
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        x, weights, bias, multiplier, shift = inputs
+        kernel_h, kernel_w, out_channels = weights.shape
+        channels = x.shape[3]
+        kernel = DepthwiseConv2d(
+            kernel_h, kernel_w, *ints(self.strides), *ints(self.dilation), out_channels // channels
+        )
+        made = []
+        for frame in range(x.shape[0]):
+            image, result = self._first_tap(x.at(frame)), out.at(frame)
+            made.append(
+                KernelCall(
+                    kernel,
+                    pointers={
+                        "x": image.pointer,
+                        "w": weights.pointer,
+                        "bias": bias.pointer,
+                        "multiplier": multiplier.pointer,
+                        "shift": shift.pointer,
+                        "out": result.pointer,
+                    },
+                    numbers={
+                        **self._spatial_numbers(image, result),
+                        **self._output_numbers(),
+                        "channels": channels,
+                        "w_tap": weights.strides[1],
+                    },
+                )
+            )
+        return made
+
+
+@irdl_op_definition
+class DenseStage(_Weighted):
+    """``x[..., in]`` by weights ``[out, in]``: a 1x1 convolution along one row of vectors."""
+
+    name = "stages.dense"
+
+    def needs_dense(self, operand: int) -> bool:
+        return operand == 0
+
+    def macs(self) -> int:
+        return prod(shape_of(self.result)) * shape_of(self.weights)[1]
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        x, weights, bias, multiplier, shift = inputs
+        out_channels, in_channels = weights.shape
+        rows = prod(out.shape) // out_channels
+        x, out = x.reshaped((rows, in_channels)), out.reshaped((rows, out_channels))
+        return [
+            KernelCall(
+                Conv2d(1, 1, 1, 1, 1, 1, in_channels),
+                pointers={
+                    "x": x.pointer,
+                    "w": weights.pointer,
+                    "bias": bias.pointer,
+                    "multiplier": multiplier.pointer,
+                    "shift": shift.pointer,
+                    "out": out.pointer,
+                },
+                numbers={
+                    **self._output_numbers(),
+                    "out_h": 1,
+                    "out_w": rows,
+                    "out_channels": out_channels,
+                    "x_row": rows * in_channels,
+                    "x_pixel": in_channels,
+                    "out_row": rows * out_channels,
+                    "out_pixel": out_channels,
+                },
+            )
+        ]

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stages that treat every element alone: two operands, a table, quantisation of floats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import I64, IntegerAttr, StringAttr, TensorType
+from xdsl.irdl import (
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    traits_def,
+)
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.stages.base import Stage, dtype_of, int_of
+from weft.kernels.base import Kernel, KernelCall
+from weft.kernels.binary import Add, Mul
+from weft.kernels.movement import Lookup, Quantize
+from weft.kernels.view import View, loops_of
+
+
+def _loop_numbers(
+    views: Sequence[tuple[str, View]], out: View, inner: bool = False
+) -> dict[str, int]:
+    """``extentN`` of ``out`` and ``<name>_strideN`` of every view; the innermost stride only if it
+    is an argument."""
+    numbers = {f"extent{axis}": extent for axis, extent in enumerate(out.shape)}
+    for name, view in views:
+        strides = view.strides if inner else view.strides[:-1]
+        numbers |= {f"{name}_stride{axis}": stride for axis, stride in enumerate(strides)}
+    return numbers
+
+
+@irdl_op_definition
+class BinaryStage(Stage):
+    """``add``, ``sub`` or ``mul`` of two int8 tensors, with broadcasting.
+
+    The operand multipliers exist for ``add`` and ``sub`` only.
+    """
+
+    name = "stages.binary"
+    a = operand_def(TensorType)
+    b = operand_def(TensorType)
+    operator = prop_def(StringAttr)
+    a_zero_point = prop_def(IntegerAttr[I64])
+    b_zero_point = prop_def(IntegerAttr[I64])
+    a_multiplier = opt_prop_def(IntegerAttr[I64])
+    a_shift = opt_prop_def(IntegerAttr[I64])
+    b_multiplier = opt_prop_def(IntegerAttr[I64])
+    b_shift = opt_prop_def(IntegerAttr[I64])
+    out_zero_point = prop_def(IntegerAttr[I64])
+    out_multiplier = prop_def(IntegerAttr[I64])
+    out_shift = prop_def(IntegerAttr[I64])
+    low = prop_def(IntegerAttr[I64])
+    high = prop_def(IntegerAttr[I64])
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def verify_(self) -> None:
+        if self.operator.data not in ("add", "sub", "mul"):
+            raise VerifyException(f"no binary operator {self.operator.data}")
+
+    def macs(self) -> int:
+        return 0
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        names = [
+            *("a_zero_point", "a_multiplier", "a_shift"),
+            *("b_zero_point", "b_multiplier", "b_shift"),
+            *("out_zero_point", "out_multiplier", "out_shift", "low", "high"),
+        ]
+        given = {n: int_of(v) for n in names if (v := getattr(self, n)) is not None}
+        made = []
+        for a, b, result in loops_of([*(v.broadcast(out.shape) for v in inputs), out], 4):
+            made.append(
+                KernelCall(
+                    self._kernel(a, b),
+                    pointers={"a": a.pointer, "b": b.pointer, "out": result.pointer},
+                    numbers={
+                        **_loop_numbers([("a", a), ("b", b), ("out", result)], result),
+                        **given,
+                    },
+                )
+            )
+        return made
+
+    def _kernel(self, a: View, b: View) -> Kernel:
+        inner = (min(a.strides[-1], 1), min(b.strides[-1], 1))
+        if self.operator.data == "mul":
+            return Mul(*inner)
+        return Add(*inner, subtract=self.operator.data == "sub")
+
+
+@irdl_op_definition
+class LookupStage(Stage):
+    """``table[x + 128]``: every function of one int8, such as an activation or dequantisation."""
+
+    name = "stages.lookup"
+    x = operand_def(TensorType)
+    table = operand_def(TensorType)
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def verify_(self) -> None:
+        if dtype_of(self.table.type) != dtype_of(self.result.type):
+            raise VerifyException("stages.lookup gives what its table holds")
+
+    def macs(self) -> int:
+        return 0
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        x, table = inputs
+        return [
+            KernelCall(
+                Lookup(table.dtype),
+                pointers={"x": part.pointer, "table": table.pointer, "out": result.pointer},
+                numbers=_loop_numbers([("x", part), ("out", result)], result),
+            )
+            for part, result in loops_of([x, out], 4)
+        ]
+
+
+@irdl_op_definition
+class QuantizeStage(Stage):
+    """float32 to int8: ``round(x / scale) + zero_point``; ``scale`` is a tensor of one float."""
+
+    name = "stages.quantize"
+    x = operand_def(TensorType)
+    scale = operand_def(TensorType)
+    zero_point = prop_def(IntegerAttr[I64])
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def macs(self) -> int:
+        return 0
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        x, scale = inputs
+        return [
+            KernelCall(
+                Quantize(),
+                pointers={"x": part.pointer, "scale": scale.pointer, "out": result.pointer},
+                numbers={
+                    **_loop_numbers([("x", part), ("out", result)], result),
+                    "zero_point": int_of(self.zero_point),
+                },
+            )
+            for part, result in loops_of([x, out], 4)
+        ]

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stages that only move data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from xdsl.dialects.builtin import I64, DenseArrayBase, IntegerAttr, TensorType
+from xdsl.irdl import (
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.ir import SSAValue
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.stages.base import Stage, int_of, ints, shape_of
+from weft.kernels.base import KernelCall
+from weft.kernels.movement import Copy, Fill
+from weft.kernels.view import View, loops_of
+
+
+def copy_calls(source: View, target: View) -> list[KernelCall]:
+    """Copies ``source`` to ``target``, two views of one shape."""
+    made = []
+    for part, result in loops_of([source, target], 4):
+        numbers = {f"extent{axis}": extent for axis, extent in enumerate(result.shape)}
+        for name, view in (("x", part), ("out", result)):
+            numbers |= {f"{name}_stride{axis}": stride for axis, stride in enumerate(view.strides)}
+        pointers = {"x": part.pointer, "out": result.pointer}
+        made.append(KernelCall(Copy(source.dtype), pointers=pointers, numbers=numbers))
+    return made
+
+
+def fill_calls(target: View, value: int) -> list[KernelCall]:
+    """Sets all of ``target`` (int8) to ``value``."""
+    made = []
+    for (part,) in loops_of([target], 2):
+        if part.strides[-1] != 1:  # one column at a time
+            part = replace(part, shape=(prod(part.shape), 1), strides=(part.strides[-1], 1))
+        numbers = {
+            "rows": part.shape[0],
+            "columns": part.shape[1],
+            "out_row": part.strides[0],
+            "value": value,
+        }
+        made.append(KernelCall(Fill(), pointers={"out": part.pointer}, numbers=numbers))
+    return made
+
+
+class _Movement(Stage):
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def macs(self) -> int:
+        return 0
+
+
+@irdl_op_definition
+class ReshapeStage(_Movement):
+    """The same elements in the same order. A copy only where the operand is not contiguous."""
+
+    name = "stages.reshape"
+    x = operand_def(TensorType)
+
+    @property
+    def is_view(self) -> bool:
+        return True
+
+    def verify_(self) -> None:
+        if prod(shape_of(self.x)) != prod(shape_of(self.result)):
+            raise VerifyException("stages.reshape keeps the number of elements")
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        (x,) = inputs
+        # At least one side is dense; it takes the other one's shape.
+        if out.is_contiguous:
+            return copy_calls(x, out.reshaped(x.shape))
+        return copy_calls(x.reshaped(out.shape), out)
+
+
+@irdl_op_definition
+class TransposeStage(_Movement):
+    """Axis ``i`` of the result is axis ``permutation[i]`` of ``x``."""
+
+    name = "stages.transpose"
+    x = operand_def(TensorType)
+    permutation = prop_def(DenseArrayBase[I64])
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        (x,) = inputs
+        return copy_calls(x.permuted(ints(self.permutation)), out)
+
+
+@irdl_op_definition
+class SliceStage(_Movement):
+    """``x[begin : ... : steps]``, as large as the result. Steps may be negative."""
+
+    name = "stages.slice"
+    x = operand_def(TensorType)
+    begin = prop_def(DenseArrayBase[I64])
+    steps = prop_def(DenseArrayBase[I64])
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        (x,) = inputs
+        part = x.box(ints(self.begin), out.shape)
+        strides = tuple(s * n for s, n in zip(part.strides, ints(self.steps), strict=True))
+        return copy_calls(replace(part, strides=strides), out)
+
+
+@irdl_op_definition
+class ConcatStage(_Movement):
+    """Operands one after another along ``axis``."""
+
+    name = "stages.concat"
+    xs = var_operand_def(TensorType)
+    axis = prop_def(IntegerAttr[I64])
+
+    @classmethod
+    def _group(cls, operands: Sequence[SSAValue]) -> list[Any]:
+        return [list(operands)]
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        axis = int_of(self.axis)
+        made: list[KernelCall] = []
+        begin = [0] * len(out.shape)
+        for x in inputs:
+            made += copy_calls(x, out.box(begin, x.shape))
+            begin[axis] += x.shape[axis]
+        return made
+
+
+@irdl_op_definition
+class PadStage(_Movement):
+    """``before`` elements of ``value`` ahead of each axis, the rest of the result behind it."""
+
+    name = "stages.pad"
+    x = operand_def(TensorType)
+    before = prop_def(DenseArrayBase[I64])
+    value = prop_def(IntegerAttr[I64])
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        (x,) = inputs
+        before, value = ints(self.before), int_of(self.value)
+        made: list[KernelCall] = []
+        begin, shape = [0] * len(out.shape), list(out.shape)
+        # Peel the result axis by axis: what lies before and behind, then on with the middle.
+        for axis, (first, extent) in enumerate(zip(before, x.shape, strict=True)):
+            for start, count in ((0, first), (first + extent, out.shape[axis] - first - extent)):
+                if count > 0:
+                    slab = [*begin], [*shape]
+                    slab[0][axis], slab[1][axis] = start, count
+                    made += fill_calls(out.box(*slab), value)
+            begin[axis], shape[axis] = first, extent
+        return made + copy_calls(x, out.box(before, x.shape))

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stages that reduce: pooling, mean, softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from xdsl.dialects.builtin import I64, DenseArrayBase, IntegerAttr, StringAttr, TensorType
+from xdsl.irdl import ParsePropInAttrDict, irdl_op_definition, operand_def, prop_def, traits_def
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from weft.dialects.stages.base import Stage, int_of, ints, shape_of
+from weft.kernels.base import KernelCall
+from weft.kernels.mean import Mean
+from weft.kernels.pool import Pool2d
+from weft.kernels.softmax import Softmax
+from weft.kernels.view import View
+
+
+@irdl_op_definition
+class PoolStage(Stage):
+    """``max`` or ``average`` over NHWC windows. ``padding`` is top, bottom, left, right."""
+
+    name = "stages.pool"
+    x = operand_def(TensorType)
+    operator = prop_def(StringAttr)
+    window = prop_def(DenseArrayBase[I64])
+    strides = prop_def(DenseArrayBase[I64])
+    padding = prop_def(DenseArrayBase[I64])
+    low = prop_def(IntegerAttr[I64])
+    high = prop_def(IntegerAttr[I64])
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def verify_(self) -> None:
+        if self.operator.data not in ("max", "average"):
+            raise VerifyException(f"no pooling operator {self.operator.data}")
+
+    def macs(self) -> int:
+        return 0
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        padding = ints(self.padding)
+        kernel = Pool2d(
+            self.operator.data, *ints(self.window), *ints(self.strides), padded=any(padding)
+        )
+        made = []
+        for frame in range(out.shape[0]):
+            image, result = inputs[0].at(frame), out.at(frame)
+            made.append(
+                KernelCall(
+                    kernel,
+                    pointers={"x": image.pointer, "out": result.pointer},
+                    numbers={
+                        "out_h": result.shape[0],
+                        "out_w": result.shape[1],
+                        "channels": result.shape[2],
+                        "x_row": image.strides[0],
+                        "x_pixel": image.strides[1],
+                        "out_row": result.strides[0],
+                        "out_pixel": result.strides[1],
+                        "in_h": image.shape[0],
+                        "in_w": image.shape[1],
+                        "pad_top": padding[0],
+                        "pad_left": padding[2],
+                        "low": int_of(self.low),
+                        "high": int_of(self.high),
+                    },
+                )
+            )
+        return made
+
+
+@irdl_op_definition
+class MeanStage(Stage):
+    """Mean over neighbouring ``axes``; ``offset`` is the zero point times the element count."""
+
+    name = "stages.mean"
+    x = operand_def(TensorType)
+    axes = prop_def(DenseArrayBase[I64])
+    offset = prop_def(IntegerAttr[I64])
+    multiplier = prop_def(IntegerAttr[I64])
+    shift = prop_def(IntegerAttr[I64])
+    zero_point = prop_def(IntegerAttr[I64])
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def verify_(self) -> None:
+        axes = ints(self.axes)
+        if not axes or axes != tuple(range(axes[0], axes[0] + len(axes))) or len(axes) > 2:
+            raise VerifyException(f"stages.mean over one axis or two neighbouring ones, not {axes}")
+
+    def needs_dense(self, operand: int) -> bool:
+        return ints(self.axes) != (1, 2) or len(shape_of(self.x)) != 4
+
+    def macs(self) -> int:
+        return 0
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        (x,) = inputs
+        axes = ints(self.axes)
+        if x.is_contiguous:  # all axes before, the reduced ones, all axes behind
+            first, behind = axes[0], axes[-1] + 1
+            sides = prod(x.shape[:first]), prod(x.shape[behind:])
+            x = x.reshaped((sides[0], *x.shape[first:behind], sides[1]))
+        # Else these are the two inner axes of an NHWC tensor with a border.
+        outer, *reduced, inner = x.shape
+        result = out.reshaped((outer, inner))
+        return [
+            KernelCall(
+                Mean(),
+                pointers={"x": x.pointer, "out": result.pointer},
+                numbers={
+                    "outer": outer,
+                    "reduce0": reduced[0],
+                    "reduce1": reduced[1] if len(reduced) == 2 else 1,
+                    "inner": inner,
+                    "x_outer": x.strides[0],
+                    "x_reduce0": x.strides[1],
+                    "x_reduce1": x.strides[2] if len(reduced) == 2 else 0,
+                    "x_inner": x.strides[-1],
+                    "out_outer": result.strides[0],
+                    "out_inner": result.strides[1],
+                    "offset": int_of(self.offset),
+                    "multiplier": int_of(self.multiplier),
+                    "shift": int_of(self.shift),
+                    "zero_point": int_of(self.zero_point),
+                },
+            )
+        ]
+
+
+@irdl_op_definition
+class SoftmaxStage(Stage):
+    """Over the last axis; ``table[d]`` is exp(-d * scale * beta) in Q31 for differences d."""
+
+    name = "stages.softmax"
+    x = operand_def(TensorType)
+    table = operand_def(TensorType)
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def needs_dense(self, operand: int) -> bool:
+        return operand == 0
+
+    def macs(self) -> int:
+        return 0
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        x, table = inputs
+        depth = shape_of(self.x)[-1]
+        rows = prod(x.shape) // depth
+        x, out = x.reshaped((rows, depth)), out.reshaped((rows, depth))
+        return [
+            KernelCall(
+                Softmax(),
+                pointers={"x": x.pointer, "exponential": table.pointer, "out": out.pointer},
+                numbers={"rows": rows, "depth": depth, "x_row": depth, "out_row": depth},
+            )
+        ]

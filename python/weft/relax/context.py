@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the operators of ``weft.relax.operators`` work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from weft.relax.expressions import Bindings, Quantization, dtype_of, is_constant, op_name, shape_of
+from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, ContractError, quantized_bound
+
+
+class Unmatched(Exception):
+    """Why one operator cannot become a stage."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage must produce: quantisation, limits of its activation, shape and label."""
+
+    quantization: Quantization
+    low: int
+    high: int
+    shape: tuple[int, ...]
+    label: str
+
+    @property
+    def scale(self) -> np.float32:
+        return self.quantization.single[0]
+
+    @property
+    def zero_point(self) -> int:
+        return self.quantization.single[1]
+
+    def limited(self, low: float | None, high: float | None) -> Result:
+        """With an activation's real limits applied."""
+        new_low, new_high = self.low, self.high
+        if low is not None and np.isfinite(low):
+            new_low = max(new_low, quantized_bound(low, self.scale, self.zero_point))
+        if high is not None and np.isfinite(high):
+            new_high = min(new_high, quantized_bound(high, self.scale, self.zero_point))
+        return replace(self, low=new_low, high=new_high)
+
+    @property
+    def output_attributes(self) -> dict[str, int]:
+        return {"zero_point": self.zero_point, "low": self.low, "high": self.high}
+
+
+@dataclass
+class Context:
+    """What operators need to emit stages: the old function's bindings and the new one's builder."""
+
+    bindings: Bindings
+    builder: relax.BlockBuilder
+    labels: Mapping[Any, str]
+    lower_call: Callable[[Context, Any], Any]
+    # New variables of what is lowered already; parameters stand for themselves.
+    done: dict[Any, Any]
+    unsupported: list[str] = field(default_factory=list)
+
+    def emit(
+        self,
+        kind: str,
+        operands: Sequence[Any],
+        attributes: Mapping[str, Any],
+        shape: Sequence[int],
+        label: str,
+        dtype: str = "int8",
+    ) -> Any:
+        """Emits one integer stage and returns its variable."""
+        call = relax.Call(
+            relax.ExternFunc(f"weft.{kind}"),
+            list(operands),
+            {**attributes, "label": label},
+            [relax.TensorType(list(shape), dtype)],
+        )
+        return self.builder.emit(call)
+
+    def constant(self, values: Any, dtype: str) -> Any:
+        return relax.const(np.ascontiguousarray(np.asarray(values).astype(dtype)), dtype)
+
+    def label(self, expression: Any) -> str:
+        """The name of the variable that holds ``expression``."""
+        return self.labels.get(expression, op_name(expression) or "value")
+
+    def lower(self, expression: Any) -> Any:
+        """The new variable that holds the value of an int8 or float32 tensor."""
+        defined = self.bindings.define(expression)
+        if isinstance(defined, relax.Var):
+            return self.done[defined]
+        if defined not in self.done:
+            self.done[defined] = self._lower_or_report(defined)
+        return self.done[defined]
+
+    def _lower_or_report(self, defined: Any) -> Any:
+        try:
+            return self.lower_call(self, defined)
+        except (Unmatched, ContractError, TypeError) as reason:
+            name = op_name(defined) or type(defined).__name__
+            self.unsupported.append(f"{name} at '{self.label(defined)}': {reason}")
+        # Go on with what comes before, so that everything is reported at once.
+        for operand in getattr(defined, "args", ()):
+            self._report_before(operand)
+        return self.constant(np.zeros(shape_of(defined), np.int8), "int8")
+
+    def _report_before(self, expression: Any) -> None:
+        defined = self.bindings.define(expression)
+        if isinstance(defined, relax.Tuple):
+            for item in defined.fields:
+                self._report_before(item)
+        elif isinstance(defined, relax.Call) and not is_constant(defined):
+            if op_name(defined) in (None, "quantize") or dtype_of(defined) == "int8":
+                self.lower(defined)
+            else:
+                for operand in defined.args:
+                    self._report_before(operand)
+
+    # --- what operators ask for ---
+
+    def dequantized(self, expression: Any) -> tuple[Any, Quantization]:
+        """The int8 tensor under a dequantise, not yet lowered, and its parameters."""
+        call = self.bindings.call(expression, "dequantize")
+        if call is None:
+            source = op_name(self.bindings.define(expression)) or "a float input"
+            raise Unmatched(f"its operand comes from {source}, not from a dequantise")
+        if dtype_of(call.args[0]) != "int8":
+            raise Unmatched(f"its operand is {dtype_of(call.args[0])}, not int8")
+        quantization = self.bindings.quantization(call)
+        if quantization is None or not quantization.is_per_tensor:
+            raise Unmatched("an activation needs one constant scale and zero point")
+        return call.args[0], quantization
+
+    def result_of(self, call: Any) -> Result:
+        """What a quantise asks for."""
+        if dtype_of(call) != "int8":
+            raise Unmatched(f"quantises to {dtype_of(call)}, not int8")
+        quantization = self.bindings.quantization(call)
+        if quantization is None or not quantization.is_per_tensor:
+            raise Unmatched("an activation needs one constant scale and zero point")
+        if not float(quantization.single[0]) > 0:
+            raise Unmatched(f"scale {quantization.single[0]} is not positive")
+        return Result(quantization, INT8_MIN, INT8_MAX, shape_of(call), self.label(call))

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each operator becomes an integer stage: one file a group, found by the operator's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tvm import relax
+
+from weft.relax.expressions import is_constant, op_name
+from weft.relax.operators import arithmetic, movement, reduction, weighted
+from weft.relax.context import Context, Result, Unmatched
+
+# Operators on floats between a dequantise and a quantise.
+Between = Callable[[Context, Any, Result], Any]
+# Operators on int8 tensors themselves, and dequantise.
+Direct = Callable[[Context, Any], Any]
+
+BETWEEN: dict[str, Between] = {
+    **arithmetic.BETWEEN,
+    **movement.BETWEEN,
+    **reduction.BETWEEN,
+    **weighted.BETWEEN,
+}
+DIRECT: dict[str, Direct] = {**arithmetic.DIRECT, **movement.DIRECT, **reduction.DIRECT}
+
+
+def lower_call(context: Context, call: Any) -> Any:
+    """Lowers what defines an int8 or float32 tensor."""
+    if is_constant(call):
+        return call
+    if isinstance(call, relax.TupleGetItem):
+        return movement.lower_tuple_item(context, call)
+    name = op_name(call)
+    if name == "quantize":
+        return lower_quantize(context, call, context.result_of(call))
+    if name == "clip":
+        inner = context.bindings.call(call.args[0], "quantize")
+        low, high = (float(context.bindings.define(a).value) for a in call.args[1:3])
+        if inner is not None:
+            result = context.result_of(inner)
+            bounds = max(result.low, round(low)), min(result.high, round(high))
+            return lower_quantize(
+                context,
+                inner,
+                Result(result.quantization, *bounds, result.shape, context.label(call)),
+            )
+    if name in DIRECT:
+        return DIRECT[name](context, call)
+    if name in BETWEEN:
+        raise Unmatched("not between a dequantise and a quantise to int8")
+    raise Unmatched("no stage for this operator")
+
+
+def lower_quantize(context: Context, call: Any, result: Result) -> Any:
+    """A quantise and what comes before it: activation, then operator."""
+    source = context.bindings.define(call.args[0])
+    activation = None
+    while op_name(source) in ("nn.relu", "clip", "nn.relu6"):
+        activation = op_name(source)
+        limits: tuple[float | None, float | None] = (0.0, None)
+        if activation == "nn.relu6":
+            limits = (0.0, 6.0)
+        elif activation == "clip":
+            low, high = (float(context.bindings.define(a).value) for a in source.args[1:3])
+            limits = (low, high)
+        result = result.limited(*limits)
+        source = context.bindings.define(source.args[0])
+    name = op_name(source)
+    if name == "dequantize":
+        return arithmetic.lower_requantize(context, source, result, activation is not None)
+    if name in BETWEEN:
+        return BETWEEN[name](context, source, result)
+    if name is None and isinstance(source, relax.Var):
+        return arithmetic.lower_float_quantize(context, source, result, activation is not None)
+    raise Unmatched(f"no stage for {name or type(source).__name__} before it")

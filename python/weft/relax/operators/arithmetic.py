@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Element-wise operators: sums, products, activations, quantise and dequantise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from weft.relax.expressions import Quantization, dtype_of, shape_of
+from weft.relax.operators.reduction import lower_int8_pool
+from weft.relax.operators.weighted import lower_biased
+from weft.relax.tflite_contract import (
+    INT8_MAX,
+    INT8_MIN,
+    Array,
+    add_parameters,
+    dequantize_table,
+    mul_multiplier,
+    relu_table,
+    requantize_table,
+)
+from weft.relax.context import Context, Result, Unmatched
+
+
+def lookup(context: Context, x: Any, table: Array, label: str, dtype: str = "int8") -> Any:
+    """Emits a lookup of the lowered int8 tensor ``x`` in a table of 256."""
+    operands = [context.lower(x), context.constant(table, dtype)]
+    return context.emit("lookup", operands, {}, shape_of(x), label, dtype)
+
+
+def _operand(context: Context, expression: Any) -> tuple[Any, Quantization]:
+    """A lowered operand of a binary operator: a tensor or a quantised constant."""
+    constant = context.bindings.quantized_constant(expression)
+    if constant is not None:
+        if constant.values.dtype != np.int8 or not constant.quantization.is_per_tensor:
+            raise Unmatched("a constant operand must be int8 with one scale")
+        return context.constant(constant.values, "int8"), constant.quantization
+    x, quantization = context.dequantized(expression)
+    return context.lower(x), quantization
+
+
+def _binary(context: Context, call: Any, result: Result, operator: str) -> Any:
+    (a, a_quantization), (b, b_quantization) = (_operand(context, e) for e in call.args)
+    (a_scale, a_zero_point), (b_scale, b_zero_point) = (
+        a_quantization.single,
+        b_quantization.single,
+    )
+    attributes: dict[str, Any] = {
+        "operator": operator,
+        "a_zero_point": a_zero_point,
+        "b_zero_point": b_zero_point,
+        "out_zero_point": result.zero_point,
+        "low": result.low,
+        "high": result.high,
+    }
+    if operator == "mul":
+        out = mul_multiplier(a_scale, b_scale, result.scale)
+    else:
+        parameters = add_parameters(a_scale, b_scale, result.scale)
+        out = parameters.out
+        for name, scaled in (("a", parameters.a), ("b", parameters.b)):
+            attributes[f"{name}_multiplier"] = scaled.multiplier
+            attributes[f"{name}_shift"] = scaled.shift
+    attributes |= {"out_multiplier": out.multiplier, "out_shift": out.shift}
+    return context.emit("binary", [a, b], attributes, result.shape, result.label)
+
+
+def lower_add(context: Context, call: Any, result: Result) -> Any:
+    biased = lower_biased(context, call, result)
+    return biased if biased is not None else _binary(context, call, result, "add")
+
+
+def lower_subtract(context: Context, call: Any, result: Result) -> Any:
+    return _binary(context, call, result, "sub")
+
+
+def lower_multiply(context: Context, call: Any, result: Result) -> Any:
+    return _binary(context, call, result, "mul")
+
+
+def lower_requantize(context: Context, call: Any, result: Result, has_activation: bool) -> Any:
+    """A dequantise straight before a quantise, perhaps with an activation between."""
+    if dtype_of(call.args[0]) != "int8":
+        raise Unmatched(f"its operand is {dtype_of(call.args[0])}, not int8")
+    x, quantization = context.dequantized(call)
+    is_same = quantization.same_as(result.quantization)
+    if is_same and (result.low, result.high) == (INT8_MIN, INT8_MAX):
+        return context.lower(x)
+    sides = (*quantization.single, *result.quantization.single)
+    if has_activation:
+        table = relu_table(*sides, result.low, result.high)
+    else:
+        table = np.clip(requantize_table(*sides), result.low, result.high)
+    return lookup(context, x, table, result.label)
+
+
+def lower_float_quantize(
+    context: Context, source: Any, result: Result, has_activation: bool
+) -> Any:
+    """Quantisation of a float input of the network."""
+    if has_activation or dtype_of(source) != "float32":
+        raise Unmatched("only a float32 input can be quantised, without an activation")
+    operands = [context.lower(source), context.constant([result.scale], "float32")]
+    attributes = {"zero_point": result.zero_point}
+    return context.emit("quantize", operands, attributes, result.shape, result.label)
+
+
+def lower_dequantize(context: Context, call: Any) -> Any:
+    """A float32 tensor that leaves the network."""
+    x, quantization = context.dequantized(call)
+    table = dequantize_table(*quantization.single)
+    return lookup(context, x, table, context.label(call), "float32")
+
+
+def lower_int8_clip(context: Context, call: Any) -> Any:
+    low, high = (float(context.bindings.define(a).value) for a in call.args[1:3])
+    table = np.clip(np.arange(INT8_MIN, INT8_MAX + 1), round(low), round(high))
+    return lookup(context, call.args[0], table, context.label(call))
+
+
+def lower_cast(context: Context, call: Any) -> Any:
+    """A cast to the same type; or around an integer average pool, as TVM's importer writes it."""
+    source, target = dtype_of(call.args[0]), dtype_of(call)
+    if source == target:
+        return context.lower(call.args[0])
+    pool = context.bindings.call(call.args[0], "nn.avg_pool2d")
+    widened = context.bindings.call(pool.args[0], "astype") if pool is not None else None
+    if widened is None or dtype_of(widened.args[0]) != "int8" or target != "int8":
+        raise Unmatched(f"a cast from {source} to {target}")
+    return lower_int8_pool(context, pool, context.lower(widened.args[0]))
+
+
+BETWEEN = {"add": lower_add, "subtract": lower_subtract, "multiply": lower_multiply}
+DIRECT = {"dequantize": lower_dequantize, "clip": lower_int8_clip, "astype": lower_cast}

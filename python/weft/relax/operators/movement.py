@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators that move data: the same on int8 as on floats of one quantisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from weft.relax.expressions import ints, op_name, shape_of
+from weft.relax.operators.arithmetic import lookup
+from weft.relax.tflite_contract import requantize_table
+from weft.relax.context import Context, Result, Unmatched
+
+
+def _reshape(context: Context, call: Any, x: Any) -> Any:
+    return context.emit("reshape", [x], {}, shape_of(call), context.label(call))
+
+
+def _permute_dims(context: Context, call: Any, x: Any) -> Any:
+    rank = len(shape_of(call))
+    axes = call.attrs.axes
+    order = list(range(rank))[::-1] if axes is None else [a % rank for a in ints(axes)]
+    return context.emit("transpose", [x], {"permutation": order}, shape_of(call), context.label(call))
+
+
+def _pad(context: Context, call: Any, x: Any, value: int) -> Any:
+    if str(call.attrs.pad_mode) != "constant":
+        raise Unmatched(f"padding mode {call.attrs.pad_mode}")
+    before = ints(call.attrs.pad_width)[::2]
+    attributes = {"before": before, "value": value}
+    return context.emit("pad", [x], attributes, shape_of(call), context.label(call))
+
+
+def _strided_slice(context: Context, call: Any, x: Any) -> Any:
+    source = shape_of(call.args[0])
+    axes, begins, _, *rest = (_tuple_ints(context, a) for a in call.args[1:])
+    steps_given = rest[0] if rest else [1] * len(axes)
+    begin, steps = [0] * len(source), [1] * len(source)
+    for axis, first, step in zip(axes, begins, steps_given, strict=True):
+        extent = source[axis]
+        first = first + extent if first < 0 else first
+        begin[axis] = min(max(first, 0), extent - 1 if step < 0 else extent)
+        steps[axis] = step
+    attributes = {"begin": begin, "steps": steps}
+    return context.emit("slice", [x], attributes, shape_of(call), context.label(call))
+
+
+def _tuple_ints(context: Context, expression: Any) -> list[int]:
+    defined = context.bindings.define(expression)
+    fields = defined.fields if isinstance(defined, relax.Tuple) else defined.values
+    return [int(context.bindings.define(f).value) for f in fields]
+
+
+_ONE_OPERAND = {
+    "reshape": _reshape,
+    "flatten": _reshape,
+    "nn.batch_flatten": _reshape,
+    "squeeze": _reshape,
+    "expand_dims": _reshape,
+    "permute_dims": _permute_dims,
+    "strided_slice": _strided_slice,
+}
+
+
+def lower_direct(context: Context, call: Any) -> Any:
+    """Movement of an int8 tensor."""
+    return _ONE_OPERAND[str(op_name(call))](context, call, context.lower(call.args[0]))
+
+
+def lower_between(context: Context, call: Any, result: Result) -> Any:
+    """Movement of a dequantised tensor that is quantised again."""
+    x = _requantized(context, call.args[0], result)
+    return _ONE_OPERAND[str(op_name(call))](context, call, x)
+
+
+def _requantized(context: Context, expression: Any, result: Result) -> Any:
+    """The lowered int8 tensor under a dequantise, in the quantisation of ``result``."""
+    x, quantization = context.dequantized(expression)
+    has_limits = (result.low, result.high) != (-128, 127)
+    if quantization.same_as(result.quantization) and not has_limits:
+        return context.lower(x)
+    table = requantize_table(*quantization.single, *result.quantization.single)
+    return lookup(context, x, np.clip(table, result.low, result.high), f"{result.label}.requantize")
+
+
+def lower_pad(context: Context, call: Any) -> Any:
+    value = context.bindings.array(call.args[1]) if len(call.args) > 1 else None
+    number = float(call.attrs.pad_value) if value is None else float(value)
+    return _pad(context, call, context.lower(call.args[0]), round(number))
+
+
+def lower_pad_between(context: Context, call: Any, result: Result) -> Any:
+    value = context.bindings.array(call.args[1]) if len(call.args) > 1 else None
+    number = float(call.attrs.pad_value) if value is None else float(value)
+    quantized = result.limited(number, number)
+    x = _requantized(context, call.args[0], result)
+    return _pad(context, call, x, min(max(quantized.low, -128), 127))
+
+
+def _concat(context: Context, call: Any, xs: list[Any], label: str) -> Any:
+    rank = len(shape_of(call))
+    axis = 0 if call.attrs.axis is None else int(call.attrs.axis) % rank
+    return context.emit("concat", xs, {"axis": axis}, shape_of(call), label)
+
+
+def _fields(context: Context, call: Any) -> list[Any]:
+    operands = context.bindings.define(call.args[0])
+    return list(operands.fields)
+
+
+def lower_concat(context: Context, call: Any) -> Any:
+    xs = [context.lower(x) for x in _fields(context, call)]
+    return _concat(context, call, xs, context.label(call))
+
+
+def lower_concat_between(context: Context, call: Any, result: Result) -> Any:
+    xs = [_requantized(context, x, result) for x in _fields(context, call)]
+    return _concat(context, call, xs, result.label)
+
+
+def lower_tuple_item(context: Context, item: Any) -> Any:
+    """One part of a split."""
+    call = context.bindings.call(item.tuple_value, "split")
+    if call is None:
+        raise Unmatched("an item of a tuple that is not a split")
+    axis = int(call.attrs.axis) % len(shape_of(call.args[0]))
+    begin = [0] * len(shape_of(call.args[0]))
+    for part in call.ty.fields[: int(item.index)]:
+        begin[axis] += int(part.shape[axis])
+    attributes = {"begin": begin, "steps": [1] * len(begin)}
+    label = context.label(item)
+    return context.emit("slice", [context.lower(call.args[0])], attributes, shape_of(item), label)
+
+
+BETWEEN = {
+    **dict.fromkeys(_ONE_OPERAND, lower_between),
+    "concat": lower_concat_between,
+    "nn.pad": lower_pad_between,
+}
+DIRECT = {
+    **dict.fromkeys(_ONE_OPERAND, lower_direct),
+    "concat": lower_concat,
+    "nn.pad": lower_pad,
+}

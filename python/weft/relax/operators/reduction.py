@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators that reduce: pooling, mean, softmax."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from weft.relax.expressions import dtype_of, ints, shape_of
+from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, mean_multiplier, softmax_table
+from weft.relax.context import Context, Result, Unmatched
+
+# Beyond this the sum of exponentials could leave 32 bits.
+_MAX_SOFTMAX_DEPTH = 4095
+
+
+def _pool(context: Context, call: Any, x: Any, low: int, high: int) -> Any:
+    attrs = call.attrs
+    operator = "max" if str(call.op.name).endswith("max_pool2d") else "average"
+    if str(attrs.layout) != "NHWC" or ints(attrs.dilation) != [1, 1]:
+        raise Unmatched(f"layout {attrs.layout}, dilation {ints(attrs.dilation)}")
+    top, left, bottom, right = ints(attrs.padding)
+    if operator == "average" and any((top, left, bottom, right)) and attrs.count_include_pad:
+        raise Unmatched("padding counts into the average")
+    attributes = {
+        "operator": operator,
+        "window": ints(attrs.pool_size),
+        "strides": ints(attrs.strides),
+        "padding": [top, bottom, left, right],
+        "low": low,
+        "high": high,
+    }
+    return context.emit("pool", [x], attributes, shape_of(call), context.label(call))
+
+
+def lower_int8_pool(context: Context, call: Any, x: Any) -> Any:
+    """Pooling of the lowered int8 tensor ``x``."""
+    return _pool(context, call, x, INT8_MIN, INT8_MAX)
+
+
+def lower_pool(context: Context, call: Any) -> Any:
+    """Pooling of an int8 tensor."""
+    if dtype_of(call) != "int8":
+        raise Unmatched(f"pooling of {dtype_of(call)}")
+    return lower_int8_pool(context, call, context.lower(call.args[0]))
+
+
+def lower_pool_between(context: Context, call: Any, result: Result) -> Any:
+    x, quantization = context.dequantized(call.args[0])
+    if not quantization.same_as(result.quantization):
+        raise Unmatched("its input and output have different scales or zero points")
+    return _pool(context, call, context.lower(x), result.low, result.high)
+
+
+def lower_mean(context: Context, call: Any, result: Result) -> Any:
+    x, quantization = context.dequantized(call.args[0])
+    scale, zero_point = quantization.single
+    shape = shape_of(x)
+    rank = len(shape)
+    given = call.attrs.axis
+    axes = sorted({a % rank for a in ints(given)}) if given is not None else list(range(rank))
+    if (result.low, result.high) != (INT8_MIN, INT8_MAX):
+        raise Unmatched("an activation after a mean")
+    lowered = context.lower(x)
+    if axes != list(range(axes[0], axes[0] + len(axes))):
+        kept = [a for a in range(rank) if a not in axes]
+        shape = tuple(shape[a] for a in (*kept, *axes))
+        attributes = {"permutation": [*kept, *axes]}
+        lowered = context.emit("transpose", [lowered], attributes, shape, f"{result.label}.order")
+        axes = list(range(len(kept), rank))
+    count = prod(shape[a] for a in axes)
+    if len(axes) > 2:
+        first, behind = axes[0], axes[-1] + 1
+        shape = (*shape[:first], count, *shape[behind:])
+        lowered = context.emit("reshape", [lowered], {}, shape, f"{result.label}.flat")
+        axes = [first]
+    by = mean_multiplier(scale, result.scale, count)
+    attributes = {
+        "axes": axes,
+        "offset": zero_point * count,
+        "multiplier": by.multiplier,
+        "shift": by.shift,
+        "zero_point": result.zero_point,
+    }
+    return context.emit("mean", [lowered], attributes, result.shape, result.label)
+
+
+def lower_softmax(context: Context, call: Any, result: Result) -> Any:
+    rank = len(result.shape)
+    if int(call.attrs.axis) % rank != rank - 1:
+        raise Unmatched("a softmax over another axis than the last")
+    if (result.scale, result.zero_point) != (np.float32(1 / 256), -128):
+        raise Unmatched("the output of a softmax needs scale 1/256 and zero point -128")
+    if result.shape[-1] > _MAX_SOFTMAX_DEPTH:
+        raise Unmatched(f"a softmax over {result.shape[-1]} elements (at most 4095)")
+    beta, source = 1.0, call.args[0]
+    scaled = context.bindings.call(source, "multiply")
+    if scaled is not None:
+        factor = context.bindings.array(scaled.args[1])
+        if factor is None or factor.size != 1:
+            raise Unmatched("a softmax of a product with something not constant")
+        beta, source = float(factor.reshape(())), scaled.args[0]
+    x, quantization = context.dequantized(source)
+    table = softmax_table(quantization.single[0], beta)
+    operands = [context.lower(x), context.constant(table, "int32")]
+    return context.emit("softmax", operands, {}, result.shape, result.label)
+
+
+BETWEEN = {
+    "nn.avg_pool2d": lower_pool_between,
+    "nn.max_pool2d": lower_pool_between,
+    "mean": lower_mean,
+    "nn.softmax": lower_softmax,
+}
+DIRECT = {"nn.max_pool2d": lower_pool, "nn.avg_pool2d": lower_pool}

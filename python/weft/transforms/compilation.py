@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the passes hand on to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+
+from weft.kernels.base import Kernel
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """A module and what lies beside it: constant data by key, kernels by name, facts for the
+    manifest. Passes return a new one and leave the old one as it was."""
+
+    module: ModuleOp
+    constants: Mapping[str, np.ndarray[Any, Any]]
+    kernels: Mapping[str, Kernel] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)

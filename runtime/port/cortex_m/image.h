@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an image shows to whoever looks into the PE's memory from outside: a loader, a supervisor,
+ * a debugger or an emulator. All of it is found by symbol. Nothing here is called by the runtime,
+ * and a firmware that hosts the runtime as a guest needs none of it. */
+#ifndef WEFT_IMAGE_H
+#define WEFT_IMAGE_H
+
+#include <stdint.h>
+
+#include "weft/pe.h"
+
+/* Kinds of faults: the number of the ARMv7-M exception, except for the last. */
+enum {
+    WEFT_FAULT_NONE = 0,
+    WEFT_FAULT_NMI = 2,
+    WEFT_FAULT_HARD = 3,
+    WEFT_FAULT_MEMORY = 4,
+    WEFT_FAULT_BUS = 5,
+    WEFT_FAULT_USAGE = 6,
+    WEFT_FAULT_STACK = 256 /* the guard word below the stack was overwritten: it is too small */
+};
+
+/* All zero until a fault. `kind` is written last: once it is not WEFT_FAULT_NONE, the rest is
+ * there. */
+typedef struct weft_fault_record {
+    uint32_t kind;
+    uint32_t pc;      /* of the instruction at fault; 0 if not known */
+    uint32_t lr;      /* where its function would have returned to; 0 if not known */
+    uint32_t cfsr;    /* configurable fault status register, 0xE000ED28 */
+    uint32_t hfsr;    /* hard fault status register, 0xE000ED2C */
+    uint32_t address; /* the data address that was refused; 0 if not known */
+} weft_fault_record_t;
+
+extern volatile weft_fault_record_t weft_fault_record;
+
+/* The status that ended the image, a weft_status_t. WEFT_OK for as long as it runs. */
+extern volatile uint32_t weft_image_status;
+
+/* weft_runtime_hash(), once the image has started; null before. */
+extern const char *volatile weft_image_runtime_hash;
+
+extern weft_pe_t weft_image_pe;
+
+/* One end per channel of the program. The outside writes `published` of inputs and `released` of
+ * outputs, the PE the other two. */
+extern weft_channel_t weft_image_channels[];
+
+/* Sleeps until an event: a remote write to this PE's memory that signals one, an interrupt, SEV.
+ * May return without any. Thread context. */
+void weft_port_wait(void);
+
+/* Where an image ends after a fault or an error status: sleeps for ever. Any context. */
+void weft_image_stop(void) __attribute__((noreturn));
+
+/* Initialises the PE and steps it for ever. Called by the start-up code. */
+void weft_image_main(void) __attribute__((noreturn));
+
+#endif /* WEFT_IMAGE_H */

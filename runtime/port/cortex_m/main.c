@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An image: one program, its storage, and the loop that steps it. The storage is sized by the
+ * header that the build names with -DWEFT_IMAGE_HEADER="\"p0_image.h\"". */
+#include "image.h"
+
+#ifndef WEFT_IMAGE_HEADER
+#error "define WEFT_IMAGE_HEADER as the quoted name of the image's header"
+#endif
+#include WEFT_IMAGE_HEADER
+
+/* C has no arrays of length 0. */
+#define AT_LEAST_ONE(count) ((count) > 0u ? (count) : 1u)
+
+/* Its address is set by the linker script. */
+extern volatile uint32_t weft_ld_stack_limit[];
+
+#define STACK_GUARD 0x57465447u
+
+/* Sections of its own name, so that its size can be told from other variables. */
+static uint8_t arena[AT_LEAST_ONE(WEFT_IMAGE_ARENA_BYTES)]
+    __attribute__((aligned(16), section(".bss.weft_arena")));
+
+weft_channel_t weft_image_channels[AT_LEAST_ONE(WEFT_IMAGE_CHANNELS)];
+weft_pe_t weft_image_pe;
+volatile uint32_t weft_image_status;
+const char *volatile weft_image_runtime_hash;
+
+static weft_status_t initialise(void)
+{
+    const weft_pe_config_t config = {
+        .program = &WEFT_IMAGE_PROGRAM,
+        .tables = (const weft_tables_t *)WEFT_IMAGE_TABLES,
+        .table_words = WEFT_IMAGE_TABLE_WORDS,
+        .arena = arena,
+        .arena_bytes = WEFT_IMAGE_ARENA_BYTES,
+        .constants = WEFT_IMAGE_CONSTANTS,
+        .constants_bytes = WEFT_IMAGE_CONSTANTS_BYTES,
+        .channels = weft_image_channels,
+        .channel_capacity = WEFT_IMAGE_CHANNELS,
+    };
+    weft_image_runtime_hash = weft_runtime_hash();
+    weft_ld_stack_limit[0] = STACK_GUARD;
+    return weft_pe_init(&weft_image_pe, &config);
+}
+
+void weft_image_main(void)
+{
+    weft_status_t status = initialise();
+    while (status == WEFT_OK || status == WEFT_IDLE) {
+        status = weft_pe_step(&weft_image_pe);
+        if (weft_ld_stack_limit[0] != STACK_GUARD) {
+            weft_fault_record.kind = WEFT_FAULT_STACK;
+            weft_image_stop();
+        }
+        if (status == WEFT_IDLE) weft_port_wait();
+    }
+    weft_image_status = (uint32_t)status;
+    weft_image_stop();
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From reset to weft_image_main, and from any exception to weft_fault_record.
+ *
+ * No interrupt is enabled: the PE polls its counters and sleeps in between. A port that needs
+ * interrupts brings a vector table of its own. */
+#include <stddef.h>
+
+#include "image.h"
+
+/* Set by the linker script; only their addresses mean something. */
+extern uint32_t weft_ld_stack_limit[], weft_ld_stack_top[];
+extern const uint32_t weft_ld_data_load[];
+extern uint32_t weft_ld_data_start[], weft_ld_data_end[];
+extern uint32_t weft_ld_bss_start[], weft_ld_bss_end[];
+
+/* System control block, ARMv7-M Architecture Reference Manual B3.2. */
+#define SCB_VTOR 0xE000ED08u
+#define SCB_SHCSR 0xE000ED24u
+#define SCB_CFSR 0xE000ED28u
+#define SCB_HFSR 0xE000ED2Cu
+#define SCB_MMFAR 0xE000ED34u
+#define SCB_BFAR 0xE000ED38u
+#define SCB_CPACR 0xE000ED88u
+
+#define SHCSR_FAULTS_ENABLED (7u << 16) /* memory, bus and usage faults by their own names */
+#define CPACR_FPU_ENABLED (0xFu << 20)
+#define CFSR_MMFAR_VALID (1u << 7)
+#define CFSR_BFAR_VALID (1u << 15)
+
+/* The hardware's exception frame, in words. */
+#define FRAME_LR 5u
+#define FRAME_PC 6u
+#define FRAME_WORDS 8u
+
+volatile weft_fault_record_t weft_fault_record;
+
+void weft_image_reset(void);
+void weft_image_start(void);
+void weft_image_exception(void);
+void weft_image_fault(const uint32_t *stack_pointer);
+
+typedef void (*vector_t)(void);
+
+/* The first word is the stack pointer, the second the entry; then exceptions 2 to 15. */
+static const struct {
+    const uint32_t *stack_top;
+    vector_t reset;
+    vector_t exceptions[14];
+} vectors __attribute__((section(".weft.vectors"), used)) = {
+    weft_ld_stack_top,
+    weft_image_reset,
+    {weft_image_exception, weft_image_exception, weft_image_exception, weft_image_exception,
+     weft_image_exception, weft_image_exception, weft_image_exception, weft_image_exception,
+     weft_image_exception, weft_image_exception, weft_image_exception, weft_image_exception,
+     weft_image_exception, weft_image_exception}};
+
+static volatile uint32_t *reg(uintptr_t address)
+{
+    return (volatile uint32_t *)address;
+}
+
+/* Addresses and not pointers: to C, two symbols are two objects, which have no distance. */
+static size_t words_between(const uint32_t *start, const uint32_t *end)
+{
+    return ((uintptr_t)end - (uintptr_t)start) / sizeof(uint32_t);
+}
+
+/* Sets the stack pointer itself: a supervisor may start an image by a jump, without a reset. */
+__attribute__((naked)) void weft_image_reset(void)
+{
+    __asm volatile("movw r0, #:lower16:weft_ld_stack_top\n"
+                   "movt r0, #:upper16:weft_ld_stack_top\n"
+                   "mov sp, r0\n"
+                   "b weft_image_start\n");
+}
+
+/* The FPU comes first: any function may use it. */
+__attribute__((used)) void weft_image_start(void)
+{
+    *reg(SCB_CPACR) |= CPACR_FPU_ENABLED;
+    *reg(SCB_SHCSR) |= SHCSR_FAULTS_ENABLED;
+    *reg(SCB_VTOR) = (uint32_t)(uintptr_t)&vectors;
+    __asm volatile("dsb\n\tisb" ::: "memory");
+
+    /* Where the initial values already lie in place, this copies them onto themselves. */
+    const size_t data_words = words_between(weft_ld_data_start, weft_ld_data_end);
+    for (size_t i = 0; i < data_words; ++i) weft_ld_data_start[i] = weft_ld_data_load[i];
+    const size_t bss_words = words_between(weft_ld_bss_start, weft_ld_bss_end);
+    for (size_t i = 0; i < bss_words; ++i) weft_ld_bss_start[i] = 0u;
+    weft_image_main();
+}
+
+/* Hands over the stack pointer of the exception, and takes a good one if that was not. */
+__attribute__((naked)) void weft_image_exception(void)
+{
+    __asm volatile("mov r0, sp\n"
+                   "movw r1, #:lower16:weft_ld_stack_limit\n"
+                   "movt r1, #:upper16:weft_ld_stack_limit\n"
+                   "movw r2, #:lower16:weft_ld_stack_top\n"
+                   "movt r2, #:upper16:weft_ld_stack_top\n"
+                   "cmp sp, r1\n"
+                   "it lo\n"
+                   "movlo sp, r2\n"
+                   "cmp sp, r2\n"
+                   "it hi\n"
+                   "movhi sp, r2\n"
+                   "b weft_image_fault\n");
+}
+
+__attribute__((used)) void weft_image_fault(const uint32_t *stack_pointer)
+{
+    uint32_t exception;
+    __asm volatile("mrs %0, ipsr" : "=r"(exception));
+    const uint32_t cfsr = *reg(SCB_CFSR);
+    volatile weft_fault_record_t *record = &weft_fault_record;
+    if ((uintptr_t)stack_pointer >= (uintptr_t)weft_ld_stack_limit &&
+        (uintptr_t)(stack_pointer + FRAME_WORDS) <= (uintptr_t)weft_ld_stack_top) {
+        record->pc = stack_pointer[FRAME_PC];
+        record->lr = stack_pointer[FRAME_LR];
+    }
+    record->cfsr = cfsr;
+    record->hfsr = *reg(SCB_HFSR);
+    if ((cfsr & CFSR_BFAR_VALID) != 0u) record->address = *reg(SCB_BFAR);
+    if ((cfsr & CFSR_MMFAR_VALID) != 0u) record->address = *reg(SCB_MMFAR);
+    __asm volatile("dmb" ::: "memory");
+    record->kind = exception;
+    weft_image_stop();
+}
+
+void weft_image_stop(void)
+{
+    for (;;) __asm volatile("wfe");
+}
