@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weft weaves neural networks into meshes of small processing elements.
+
+The public nouns: ``compile`` makes a ``Program`` from a model, ``load`` reads one back, a
+``Machine`` describes the hardware, a ``Session`` runs frames. Importing this package imports
+nothing heavy; TVM is imported when something is compiled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from weft.compiler import compile_model as compile
+    from weft.engines.session import Session
+    from weft.machines import Machine, load_machine
+    from weft.program import Program
+    from weft.program import load_program as load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Machine",
+    "Program",
+    "Session",
+    "__version__",
+    "compile",
+    "load",
+    "load_machine",
+]
+
+_HOME = {
+    "Machine": ("weft.machines", "Machine"),
+    "Program": ("weft.program", "Program"),
+    "Session": ("weft.engines.session", "Session"),
+    "compile": ("weft.compiler", "compile_model"),
+    "load": ("weft.program", "load_program"),
+    "load_machine": ("weft.machines", "load_machine"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'weft' has no attribute '{name}'")
+    from importlib import import_module
+
+    module, attribute = _HOME[name]
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,6 +7,7 @@ A target toolchain is ``arm-none-eabi-gcc`` where it is installed, else the clan
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shlex
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from weft.errors import ToolchainError
@@ -59,6 +60,16 @@ class Toolchain:
     link_helpers: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
 
+    def with_scratch(self, folder: Path) -> Toolchain:
+        """The same, leaving by-products in ``folder``, which the caller removes.
+
+        zig keeps every object that it ever made. Worse, it takes an assembler file for unchanged
+        when only what its ``.incbin`` reads has changed.
+        """
+        if "ZIG_LOCAL_CACHE_DIR" not in self.environment:
+            return self
+        return replace(self, environment={**self.environment, "ZIG_LOCAL_CACHE_DIR": str(folder)})
+
     def try_run(
         self, arguments: Sequence[str], folder: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
@@ -77,6 +88,27 @@ class Toolchain:
         if done.returncode != 0:
             subject = what or shlex.join(arguments)
             raise ToolchainError(f"{self.name} rejects {subject}: {messages(done)}")
+
+    def compile_object(
+        self, source: str, out: Path, flags: Sequence[str], folder: Path, key: str = ""
+    ) -> None:
+        """Compiles ``folder / source`` to the object file ``out``.
+
+        ``key`` says that the object depends on nothing but the compiler, these arguments and what
+        the key stands for: such an object is kept among the user's caches. Raises ToolchainError.
+        """
+        arguments = [*flags, "-c", source]
+        kept: Path | None = None
+        if key:
+            text = "\0".join([self.version, *self.compile, *arguments, key])
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            kept = _cache_folder() / "objects" / f"{digest}.o"
+            if kept.is_file():
+                shutil.copyfile(kept, out)
+                return
+        self.run([*arguments, "-o", str(out)], folder, what=source)
+        if kept is not None:
+            _keep(out, kept)
 
 
 def messages(done: subprocess.CompletedProcess[str]) -> str:
@@ -125,9 +157,10 @@ def zig_target_toolchain(cpu: str) -> Toolchain | None:
         # Its freestanding targets switch built-in functions off; -fhosted brings them back.
         compile=(command, "cc", *flags, "-fhosted"),
         version=f"zig {_first_line([command, 'version'], environment)}",
-        # Without -nostdlib it builds its helper library, once, which takes several seconds.
+        # Without -nostdlib it builds its helper library, once, which takes several seconds. The
+        # optimisation level is that of the helpers; without any it adds sanitisers to them.
         link=("-nostdlib",),
-        link_helpers=(),
+        link_helpers=("-Os",),
         environment=environment,
     )
 
@@ -206,6 +239,17 @@ def _cache_folder() -> Path:
     except OSError:
         return Path(tempfile.gettempdir()) / "weft-cache"
     return folder
+
+
+def _keep(made: Path, kept: Path) -> None:
+    """A copy that other processes see whole or not at all. A full disk costs speed, no more."""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as stream:
+            stream.write(made.read_bytes())
+        os.replace(stream.name, kept)
+    except OSError:
+        return
 
 
 def _first_line(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One file a format: model files to Relax with quantise and dequantise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from weft.errors import ModelError
+
+
+def import_model(model: Any, name: str, params: Mapping[str, Any] | None) -> Any:
+    """A ``tvm.IRModule`` from the bytes of a model file, or from one that is Relax already."""
+    if isinstance(model, bytes):
+        if params:
+            raise ModelError(f"{name}: parameters go with a Relax module, not with a model file")
+        from weft.importers.tflite import is_tflite, tflite_to_relax
+
+        if not is_tflite(model):
+            raise ModelError(f"{name}: not a TFLite file (its identifier TFL3 is missing)")
+        return tflite_to_relax(model, name)
+    from weft.importers.relax import bind_parameters
+
+    return bind_parameters(model, name, params or {})

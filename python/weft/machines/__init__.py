@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine model and the bundled machine files."""
+
+from __future__ import annotations
+
+from weft.machines.model import Machine, MemoryRegion, PeClass
+from weft.machines.files import bundled_machines, load_machine
+
+__all__ = ["Machine", "MemoryRegion", "PeClass", "bundled_machines", "load_machine"]

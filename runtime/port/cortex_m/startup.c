@@ -11,6 +11,7 @@
 extern uint32_t weft_ld_stack_limit[], weft_ld_stack_top[];
 extern const uint32_t weft_ld_data_load[];
 extern uint32_t weft_ld_data_start[], weft_ld_data_end[];
+extern uint32_t weft_ld_arena_start[], weft_ld_arena_end[];
 extern uint32_t weft_ld_bss_start[], weft_ld_bss_end[];
 
 /* System control block, ARMv7-M Architecture Reference Manual B3.2. */
@@ -65,6 +66,12 @@ static size_t words_between(const uint32_t *start, const uint32_t *end)
     return ((uintptr_t)end - (uintptr_t)start) / sizeof(uint32_t);
 }
 
+static void clear(uint32_t *start, const uint32_t *end)
+{
+    const size_t words = words_between(start, end);
+    for (size_t i = 0; i < words; ++i) start[i] = 0u;
+}
+
 /* Sets the stack pointer itself: a supervisor may start an image by a jump, without a reset. */
 __attribute__((naked)) void weft_image_reset(void)
 {
@@ -85,8 +92,8 @@ __attribute__((used)) void weft_image_start(void)
     /* Where the initial values already lie in place, this copies them onto themselves. */
     const size_t data_words = words_between(weft_ld_data_start, weft_ld_data_end);
     for (size_t i = 0; i < data_words; ++i) weft_ld_data_start[i] = weft_ld_data_load[i];
-    const size_t bss_words = words_between(weft_ld_bss_start, weft_ld_bss_end);
-    for (size_t i = 0; i < bss_words; ++i) weft_ld_bss_start[i] = 0u;
+    clear(weft_ld_arena_start, weft_ld_arena_end);
+    clear(weft_ld_bss_start, weft_ld_bss_end);
     weft_image_main();
 }
 

@@ -13,71 +13,92 @@ typedef uint32_t word_t __attribute__((may_alias, aligned(1)));
 /* In each loop, or the compiler would take the loop for memcpy and call the function it is in. */
 #define KEEP_THE_LOOP() __asm volatile("")
 
-void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
+/* The public functions call these and not each other: to compilers, memcpy and __aeabi_memcpy are
+ * two names of one function, and a call of the one may become a call of the other. */
+static void copy_up(uint8_t *to, const uint8_t *from, size_t bytes)
 {
-    uint8_t *out = to;
-    const uint8_t *in = from;
-    for (; bytes >= WORD; bytes -= WORD, out += WORD, in += WORD) {
-        *(word_t *)out = *(const word_t *)in;
+    for (; bytes >= WORD; bytes -= WORD, to += WORD, from += WORD) {
+        *(word_t *)to = *(const word_t *)from;
         KEEP_THE_LOOP();
     }
     for (; bytes > 0u; --bytes) {
-        *out++ = *in++;
+        *to++ = *from++;
         KEEP_THE_LOOP();
     }
+}
+
+static void copy_down(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    for (; bytes >= WORD; bytes -= WORD) {
+        *(word_t *)(to + bytes - WORD) = *(const word_t *)(from + bytes - WORD);
+        KEEP_THE_LOOP();
+    }
+    for (; bytes > 0u; --bytes) {
+        to[bytes - 1u] = from[bytes - 1u];
+        KEEP_THE_LOOP();
+    }
+}
+
+static void move(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    /* Upwards is safe unless `to` starts within the bytes that are still to be read. */
+    if ((uintptr_t)to - (uintptr_t)from >= bytes) {
+        copy_up(to, from, bytes);
+    } else {
+        copy_down(to, from, bytes);
+    }
+}
+
+static void fill(uint8_t *to, uint8_t value, size_t bytes)
+{
+    const uint32_t word = value * 0x01010101u;
+    for (; bytes >= WORD; bytes -= WORD, to += WORD) {
+        *(word_t *)to = word;
+        KEEP_THE_LOOP();
+    }
+    for (; bytes > 0u; --bytes) {
+        *to++ = value;
+        KEEP_THE_LOOP();
+    }
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
+{
+    copy_up(to, from, bytes);
     return to;
 }
 
 void *memmove(void *to, const void *from, size_t bytes)
 {
-    uint8_t *out = to;
-    const uint8_t *in = from;
-    if ((uintptr_t)out - (uintptr_t)in >= bytes) return memcpy(to, from, bytes);
-    for (; bytes >= WORD; bytes -= WORD) {
-        *(word_t *)(out + bytes - WORD) = *(const word_t *)(in + bytes - WORD);
-        KEEP_THE_LOOP();
-    }
-    for (; bytes > 0u; --bytes) {
-        out[bytes - 1u] = in[bytes - 1u];
-        KEEP_THE_LOOP();
-    }
+    move(to, from, bytes);
     return to;
 }
 
 void *memset(void *to, int value, size_t bytes)
 {
-    uint8_t *out = to;
-    const uint32_t word = (uint8_t)value * 0x01010101u;
-    for (; bytes >= WORD; bytes -= WORD, out += WORD) {
-        *(word_t *)out = word;
-        KEEP_THE_LOOP();
-    }
-    for (; bytes > 0u; --bytes) {
-        *out++ = (uint8_t)value;
-        KEEP_THE_LOOP();
-    }
+    fill(to, (uint8_t)value, bytes);
     return to;
 }
 
 /* Run-time ABI for the ARM Architecture, 4.3.4. */
 void __aeabi_memcpy(void *to, const void *from, size_t bytes)
 {
-    memcpy(to, from, bytes);
+    copy_up(to, from, bytes);
 }
 
 void __aeabi_memmove(void *to, const void *from, size_t bytes)
 {
-    memmove(to, from, bytes);
+    move(to, from, bytes);
 }
 
 void __aeabi_memset(void *to, size_t bytes, int value)
 {
-    memset(to, value, bytes);
+    fill(to, (uint8_t)value, bytes);
 }
 
 void __aeabi_memclr(void *to, size_t bytes)
 {
-    memset(to, 0, bytes);
+    fill(to, 0u, bytes);
 }
 
 #define ALIAS(name) __attribute__((alias(#name)))

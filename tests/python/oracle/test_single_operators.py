@@ -1,7 +1,7 @@
 """Each operator alone, with wide random attributes, byte for byte against TFLM.
 
 One example is a model with 6 to 10 instances of an operator, run on four sets of inputs. The
-profile says how many examples; the arithmetic of convolutions and dense layers gets twice as many.
+profile says how many examples; operators with the most arithmetic get twice as many.
 """
 
 from __future__ import annotations
@@ -43,11 +43,13 @@ def test_fully_connected(case: Case) -> None:
     _check(case)
 
 
+@more
 @given(s.cases(elementwise.add()))
 def test_add(case: Case) -> None:
     _check(case)
 
 
+@more
 @given(s.cases(elementwise.sub()))
 def test_sub(case: Case) -> None:
     _check(case)

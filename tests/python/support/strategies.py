@@ -210,6 +210,13 @@ def _quantised_layer(
     return bias, w_scales if per_channel else float(w_scales[0]), output, x_scale
 
 
+def _describe(
+    weights: np.ndarray, bias: np.ndarray | None, w_scales: float | np.ndarray
+) -> dict[str, Any]:
+    per_channel = np.ndim(w_scales) > 0
+    return {"w": weights.shape, "per_channel": per_channel, "bias": bias is not None}
+
+
 def _window(draw: Draw, dilations: st.SearchStrategy[int]) -> tuple[dict[str, Any], list[int]]:
     """Attributes of a sliding window (height, width), with the kernel, and a fitting input size."""
     pairs = st.tuples(st.integers(1, 5), st.integers(1, 3), dilations)
@@ -246,7 +253,7 @@ def conv2d(draw: Draw) -> Instance:
         "w": weights.shape,
         "per_channel": np.ndim(w_scales) > 0,
     }
-    return make_instance("CONV_2D", emit, **described, bias=bias is not None, **window, **output)
+    return make_instance("CONV_2D", emit, **described, **window, **output)
 
 
 @st.composite
@@ -271,7 +278,7 @@ def depthwise_conv2d(draw: Draw) -> Instance:
         "w": weights.shape,
         "per_channel": np.ndim(w_scales) > 0,
     }
-    return make_instance("DEPTHWISE", emit, **described, bias=bias is not None, **window, **output)
+    return make_instance("DEPTHWISE", emit, **described, **window, **output)
 
 
 @st.composite
@@ -297,7 +304,7 @@ def fully_connected(draw: Draw) -> Instance:
         "w": weights.shape,
         "per_channel": np.ndim(w_scales) > 0,
     }
-    return make_instance("FULLY_CONNECTED", emit, **described, bias=bias is not None, **output)
+    return make_instance("FULLY_CONNECTED", emit, **described, **output)
 
 
 # Pooling and reduction
@@ -332,7 +339,8 @@ def max_pool2d() -> st.SearchStrategy[Instance]:
 @st.composite
 def mean(draw: Draw) -> Instance:
     """MEAN over any axes of tensors of rank 1 to 4."""
-    shape = tuple(draw(st.lists(st.integers(1, 9), min_size=1, max_size=4)))
+    image = st.tuples(st.just(1), st.integers(2, 9), st.integers(2, 9), st.integers(2, 20))
+    shape = tuple(draw(image | st.lists(st.integers(1, 9), min_size=1, max_size=4)))
     all_axes = st.integers(-len(shape), len(shape) - 1)
     axes = draw(st.lists(all_axes, min_size=1, unique_by=lambda axis: axis % len(shape)))
     keep = draw(st.booleans())

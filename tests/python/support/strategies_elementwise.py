@@ -27,8 +27,9 @@ from support.tflite_graph import Tensor
 Pair = tuple[float, float]
 
 
-# Ratios of scales as networks have them.
-_near_one = st.one_of(ratios, ratios, log_floats(0.1, 10.0))
+# Ratios of scales as networks have them; exact ties need powers of two.
+_powers = st.sampled_from((1.0, 2.0, 0.5, 4.0, 0.25))
+_near_one = st.one_of(_powers, ratios, log_floats(0.1, 10.0))
 
 # Binary
 

@@ -51,7 +51,8 @@ class _Worker:
         # A file, not a pipe: TFLM may print more than a pipe holds while nobody reads.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).resolve())],
+            # -P, lest the modules beside this file hide others of the same name.
+            [sys.executable, "-P", str(Path(__file__).resolve())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+void register_library(pybind11::module_& m);
+void register_pe(pybind11::module_& m);

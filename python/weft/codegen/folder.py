@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A compiled program as a folder: sources, constants, runtime, manifest. See docs/formats."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from xdsl.dialects.func import FuncOp
+
+from weft.codegen.c_printer import print_declaration, print_function
+from weft.codegen.manifest import MANIFEST
+from weft.codegen.program_c import (
+    GENERATED,
+    build_tables,
+    constants_bytes_of,
+    constants_source,
+    header_source,
+    image_header_source,
+    program_source,
+    tables_source,
+)
+from weft.dialects.pe import ProgramOp
+from weft.errors import ProgramError
+from weft.paths import runtime_folder
+from weft.transforms.compilation import Compilation
+
+
+
+def runtime_files(folder: Path) -> list[str]:
+    """The files that every binary of a program shares, as paths below ``folder``, in order."""
+    parts = [folder / "include", folder / "src"]
+    found = [p for part in parts for p in part.rglob("*") if p.suffix in (".h", ".c")]
+    return sorted(p.relative_to(folder).as_posix() for p in found)
+
+
+def runtime_hash(folder: Path) -> str:
+    """SHA-256 over names and contents of the shared runtime files of ``folder``."""
+    digest = hashlib.sha256()
+    for name in runtime_files(folder):
+        data = (folder / name).read_bytes()
+        digest.update(f"{name} {len(data)}\n".encode() + data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A folder to fill that takes the place of ``target`` only once it is complete."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        os.chmod(scratch, 0o755)
+        yield scratch
+        if target.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+            os.replace(target, old / "old")
+            os.replace(scratch, target)
+            shutil.rmtree(old)
+        else:
+            os.replace(scratch, target)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def check_target(target: Path) -> None:
+    """Refuses to replace what Weft did not write."""
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise ProgramError(f"{target} is not a folder; give another output")
+    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
+        raise ProgramError(
+            f"{target} is not empty and holds no compiled program; give another output"
+        )
+
+
+def write_sources(
+    compilation: Compilation, functions: Mapping[str, FuncOp], folder: Path
+) -> None:
+    """Writes all but the manifest into the empty ``folder``."""
+    shutil.copytree(
+        runtime_folder(), folder / "runtime", ignore=shutil.ignore_patterns("CMakeLists.txt")
+    )
+    _write(folder / "kernels.h", _kernels_header(functions))
+    _write(folder / "kernels.c", _kernels_source(compilation, functions))
+    memory: Mapping[str, Mapping[str, int]] = compilation.facts["memory"]
+    names = []
+    for program in compilation.module.ops:
+        if not isinstance(program, ProgramOp):
+            continue
+        name = program.sym_name.data
+        names.append(name)
+        sizes = memory[name]["arena_bytes"], memory[name]["constants_bytes"]
+        tables = build_tables(program, *sizes)
+        _write(folder / f"{name}.h", header_source(name, tables, *sizes))
+        _write(folder / f"{name}.c", program_source(name, program, functions))
+        _write(folder / f"{name}_tables.c", tables_source(name, tables))
+        _write(folder / f"{name}_image.h", image_header_source(name))
+        _write(folder / f"{name}_constants.S", constants_source(name))
+        blob = constants_bytes_of(program, compilation.constants)
+        (folder / f"{name}_constants.bin").write_bytes(blob)
+    _write(folder / "host.c", _host_source(names))
+    _write(folder / "CMakeLists.txt", _cmake(names, runtime_hash(folder / "runtime")))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _kernels_header(functions: Mapping[str, FuncOp]) -> str:
+    declarations = "\n".join(print_declaration(f) for f in functions.values())
+    return (
+        GENERATED
+        + "#ifndef WEFT_KERNELS_H\n#define WEFT_KERNELS_H\n\n#include <stdint.h>\n\n"
+        + declarations
+        + "\n#endif /* WEFT_KERNELS_H */\n"
+    )
+
+
+def _kernels_source(compilation: Compilation, functions: Mapping[str, FuncOp]) -> str:
+    parts = [GENERATED, '#include "kernels.h"\n\n#include <stdbool.h>\n\n#include "weft/arith.h"\n']
+    for name, function in functions.items():
+        summary = compilation.kernels[name].summary
+        parts.append(f"\n/* {summary} */\n{print_function(function)}")
+    return "".join(parts)
+
+
+def _host_source(names: list[str]) -> str:
+    includes = "".join(f'#include "{name}.h"\n' for name in names)
+    rows = "".join(
+        f"    {{&{n}_program, {n}_tables, {n.upper()}_TABLE_WORDS}},\n" for n in names
+    )
+    return (
+        GENERATED
+        + f"""{includes}#include "library.h"
+
+static const weft_host_program_t programs[] = {{
+{rows}}};
+
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#endif
+const weft_host_library_t weft_host_library = WEFT_HOST_LIBRARY(programs, {len(names)}u);
+"""
+    )
+
+
+def _cmake(names: list[str], digest: str) -> str:
+    sources = "\n".join(f"  {n}.c {n}_tables.c {n}_constants.S" for n in names)
+    return f"""# SPDX-License-Identifier: Apache-2.0
+# Generated by Weft. Builds the program with its runtime as a static library for any target:
+#   add_subdirectory(<this folder>)
+#   target_link_libraries(firmware PRIVATE weft_program)
+# The firmware adds a port: runtime/port/<name>, or its own implementation of weft/port.h.
+cmake_minimum_required(VERSION 3.15)
+project(weft_program LANGUAGES C ASM)
+
+add_library(weft_program STATIC
+  kernels.c
+{sources}
+  runtime/src/hash.c runtime/src/pe.c runtime/src/program.c runtime/src/status.c)
+target_include_directories(weft_program PUBLIC
+  ${{CMAKE_CURRENT_SOURCE_DIR}} ${{CMAKE_CURRENT_SOURCE_DIR}}/runtime/include)
+target_compile_definitions(weft_program PRIVATE
+  "WEFT_RUNTIME_HASH=\\"{digest}\\"")
+target_compile_options(weft_program PRIVATE
+  $<$<COMPILE_LANGUAGE:C>:-std=c99 -ffp-contract=off>
+  $<$<COMPILE_LANGUAGE:ASM>:-I${{CMAKE_CURRENT_SOURCE_DIR}}>)
+"""

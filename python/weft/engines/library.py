@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds a compiled program as a shared library for this machine, once.
+
+The cache is addressed by contents: sources, compiler, flags and processor. A library appears in it
+by one rename, so that two processes can build the same one, and a build that was killed leaves
+nothing that another could load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+from weft.codegen.toolchain import C_FLAGS, Toolchain, find_host_compiler
+from weft.paths import cache_folder
+from weft.program import Program
+
+_FLAGS = (*C_FLAGS, "-O3", "-fPIC", "-shared", "-fvisibility=hidden")
+
+
+def _processor() -> str:
+    """What -march=native depends on."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor()
+    wanted = ("vendor_id", "model name", "flags", "Features", "CPU part")
+    return "\n".join(dict.fromkeys(li for li in text.splitlines() if li.startswith(wanted)))
+
+
+def _sources(program: Program) -> list[str]:
+    """The C files of the host library, as paths below the program's folder."""
+    names = [p["name"] for p in program.manifest["programs"]]
+    files = ["host.c", "kernels.c"]
+    files += [f"{name}{suffix}.c" for name in names for suffix in ("", "_tables")]
+    for part in ("src", "port/host"):
+        folder = program.folder / "runtime" / part
+        files += sorted(f"runtime/{part}/{path.name}" for path in folder.glob("*.c"))
+    return files
+
+
+def _key(program: Program, compiler: Toolchain, flags: tuple[str, ...]) -> str:
+    digest = hashlib.sha256()
+    for part in (*compiler.compile, compiler.version, *flags, platform.machine(), _processor()):
+        digest.update(part.encode() + b"\0")
+    for path in sorted(program.folder.rglob("*.[ch]")):
+        data = path.read_bytes()
+        name = path.relative_to(program.folder).as_posix()
+        digest.update(f"{name} {len(data)}\n".encode() + data)
+    return digest.hexdigest()[:32]
+
+
+def host_library(program: Program) -> Path:
+    """The shared library of ``program``, from the cache or newly built.
+
+    Raises ``ToolchainError`` if there is no C compiler or it fails.
+    """
+    compiler = find_host_compiler()
+    flags = (
+        *_FLAGS,
+        "-march=native",
+        f'-DWEFT_RUNTIME_HASH="{program.manifest["runtime_sha256"]}"',
+    )
+    target = cache_folder() / "libraries" / f"{_key(program, compiler, flags)}.so"
+    if target.is_file():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, scratch = tempfile.mkstemp(prefix=".build-", suffix=".so", dir=target.parent)
+    os.close(descriptor)
+    try:
+        arguments = ["-I", ".", "-I", "runtime/include", "-I", "runtime/port/host"]
+        compiler.run(
+            [*flags, *arguments, *_sources(program), "-o", scratch],
+            program.folder,
+            what=f"the host library of {program.folder.name}",
+        )
+        os.replace(scratch, target)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
+    return target

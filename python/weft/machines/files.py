@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading machine files (TOML, described in docs/machine-files.md)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from weft.errors import MachineError
+from weft.machines.model import PURPOSES, Machine, MemoryRegion, Pe, PeClass
+from weft.paths import machines_folder
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FORMAT = 1
+_CORES = ("cortex-m4", "cortex-m4f")
+_MAX_PES = 1 << 20
+
+
+def bundled_machines() -> list[str]:
+    """Names of the machine files that come with Weft."""
+    return sorted(path.stem for path in machines_folder().glob("*.toml"))
+
+
+def load_machine(name_or_path: str | Path) -> Machine:
+    """Reads a bundled machine by name, or a machine file.
+
+    Raises ``MachineError`` that says what is wrong with the file and where.
+    """
+    text = str(name_or_path)
+    path = Path(text)
+    if "/" not in text and "\\" not in text and not text.endswith(".toml"):
+        path = machines_folder() / f"{text}.toml"
+        if not path.is_file():
+            raise MachineError(
+                f"there is no machine called {text}; bundled are {', '.join(bundled_machines())}; "
+                "a file is given by its path, ending in .toml"
+            )
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MachineError(f"machine file {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MachineError(f"machine file {path} is not TOML: {error}") from None
+    return _Reader(path).machine(data)
+
+
+class _Reader:
+    """Turns TOML values into the model; every mistake names its key."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def fail(self, where: str, what: str) -> NoReturn:
+        raise MachineError(f"machine file {self.path}: {where}: {what}")
+
+    def table(self, data: Any, where: str, keys: Mapping[str, bool]) -> dict[str, Any]:
+        """Checks that ``data`` is a table with known keys; ``keys`` says which are needed."""
+        if not isinstance(data, dict):
+            self.fail(where, "must be a table")
+        for key in data:
+            if key not in keys:
+                self.fail(where, f"unknown key '{key}'; known are {', '.join(keys)}")
+        for key, needed in keys.items():
+            if needed and key not in data:
+                self.fail(where, f"'{key}' is missing")
+        return data
+
+    def integer(self, value: Any, where: str, low: int, high: int) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            self.fail(where, f"must be an integer from {low} to {high}, not {value!r}")
+        return int(value)
+
+    def text(self, value: Any, where: str) -> str:
+        if not isinstance(value, str) or not value or not value.isprintable():
+            self.fail(where, f"must be a text, not {value!r}")
+        return value
+
+    def list_of(self, value: Any, where: str, read: Callable[[Any, str], Any]) -> list[Any]:
+        if not isinstance(value, list):
+            self.fail(where, f"must be a list, not {value!r}")
+        return [read(item, f"{where}[{i}]") for i, item in enumerate(value)]
+
+    # --- the parts ---
+
+    def machine(self, data: Any) -> Machine:
+        keys = {"format": True, "description": False, "pe_class": True, "grid": True}
+        data = self.table(data, "the file", keys)
+        if data["format"] != FORMAT:
+            self.fail("format", f"is {data['format']!r}; this Weft reads format {FORMAT}")
+        classes = {
+            name: self.pe_class(name, value)
+            for name, value in self.named_tables(data["pe_class"], "pe_class").items()
+        }
+        return self.grid(data["grid"], classes, str(data.get("description", "")))
+
+    def named_tables(self, value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict) or not value:
+            self.fail(where, "needs at least one table")
+        return value
+
+    def pe_class(self, name: str, data: Any) -> PeClass:
+        where = f"pe_class.{name}"
+        keys = dict.fromkeys(("core", "clock_mhz", "stack_bytes", "memory"), True)
+        data = self.table(data, where, keys)
+        core = self.text(data["core"], f"{where}.core")
+        if core not in _CORES:
+            self.fail(f"{where}.core", f"'{core}' is not known; known are {', '.join(_CORES)}")
+        stack = self.integer(data["stack_bytes"], f"{where}.stack_bytes", 256, 1 << 20)
+        if stack % 8:
+            self.fail(f"{where}.stack_bytes", f"must be a multiple of 8, not {stack}")
+        memory = self.list_of(data["memory"], f"{where}.memory", self.region)
+        self.check_memory(memory, f"{where}.memory")
+        clock = self.integer(data["clock_mhz"], f"{where}.clock_mhz", 1, 10_000)
+        return PeClass(name, core, clock * 1_000_000, stack, tuple(memory))
+
+    def region(self, data: Any, where: str) -> MemoryRegion:
+        keys = dict.fromkeys(("name", "origin", "bytes", "holds"), True)
+        data = self.table(data, where, keys)
+        name = self.text(data["name"], f"{where}.name")
+        if not name.isidentifier():
+            self.fail(f"{where}.name", f"'{name}' must consist of letters, digits and _")
+        holds = self.list_of(data["holds"], f"{where}.holds", self.text)
+        for purpose in holds:
+            if purpose not in PURPOSES:
+                self.fail(f"{where}.holds", f"'{purpose}' is none of {', '.join(PURPOSES)}")
+        origin = self.integer(data["origin"], f"{where}.origin", 0, (1 << 32) - 1)
+        length = self.integer(data["bytes"], f"{where}.bytes", 1024, (1 << 32) - origin)
+        if origin % 128:
+            self.fail(f"{where}.origin", f"must be a multiple of 128, not {origin:#x}")
+        return MemoryRegion(name, origin, length, tuple(holds))
+
+    def check_memory(self, memory: list[MemoryRegion], where: str) -> None:
+        for purpose in PURPOSES:
+            if not any(purpose in region.holds for region in memory):
+                self.fail(where, f"no region holds {purpose}")
+        in_order = sorted(memory, key=lambda r: r.origin)
+        for a, b in zip(in_order, in_order[1:], strict=False):
+            if a.origin + a.length > b.origin:
+                self.fail(where, f"regions '{a.name}' and '{b.name}' overlap at {b.origin:#x}")
+        names = [region.name for region in memory]
+        if len(set(names)) != len(names):
+            self.fail(where, "two regions have the same name")
+
+    def grid(self, data: Any, classes: Mapping[str, PeClass], description: str) -> Machine:
+        optional = ("x0", "y0", "pes_per_node", "missing", "reserved", "exceptions")
+        keys = {"width": True, "height": True, "pe_class": True, **dict.fromkeys(optional, False)}
+        data = self.table(data, "grid", keys)
+        default = self.known_class(data["pe_class"], "grid.pe_class", classes)
+        sizes = {
+            key: self.integer(data.get(key, 1), f"grid.{key}", 1, 4096)
+            for key in ("width", "height", "pes_per_node")
+        }
+        corner = {
+            key: self.integer(data.get(key, 0), f"grid.{key}", 0, 4096) for key in ("x0", "y0")
+        }
+        if sizes["width"] * sizes["height"] * sizes["pes_per_node"] > _MAX_PES:
+            self.fail("grid", f"has more than {_MAX_PES} PEs")
+        missing = frozenset(self.list_of(data.get("missing", []), "grid.missing", self.node))
+        whole = Machine(
+            self.path.stem, description, classes, default, **sizes, **corner, missing=missing
+        )
+        reserved = self.list_of(data.get("reserved", []), "grid.reserved", self.pe)
+        exceptions = dict(
+            self.exception(item, f"grid.exceptions[{i}]", classes)
+            for i, item in enumerate(data.get("exceptions", []))
+        )
+        there = set(whole.pes())
+        for key, pes in (("reserved", reserved), ("exceptions", exceptions)):
+            for pe in pes:
+                if pe not in there:
+                    self.fail(f"grid.{key}", f"there is no PE {pe}")
+        if not there - set(reserved):
+            self.fail("grid", "no PE is left to use")
+        return Machine(
+            self.path.stem,
+            description,
+            classes,
+            default,
+            **sizes,
+            **corner,
+            missing=missing,
+            reserved=frozenset(reserved),
+            exceptions=exceptions,
+        )
+
+    def known_class(self, value: Any, where: str, classes: Mapping[str, PeClass]) -> str:
+        name = self.text(value, where)
+        if name not in classes:
+            self.fail(where, f"there is no pe_class '{name}'; there are {', '.join(classes)}")
+        return name
+
+    def coordinates(self, value: Any, where: str, count: int) -> tuple[int, ...]:
+        if not isinstance(value, list) or len(value) != count:
+            self.fail(where, f"must be a list of {count} integers, not {value!r}")
+        return tuple(self.integer(v, where, 0, 8192) for v in value)
+
+    def node(self, value: Any, where: str) -> tuple[int, int]:
+        x, y = self.coordinates(value, where, 2)
+        return x, y
+
+    def pe(self, value: Any, where: str) -> Pe:
+        return Pe(*self.coordinates(value, where, 3))
+
+    def exception(self, data: Any, where: str, classes: Mapping[str, PeClass]) -> tuple[Pe, str]:
+        data = self.table(data, where, {"pe": True, "pe_class": True})
+        pe = self.pe(data["pe"], f"{where}.pe")
+        return pe, self.known_class(data["pe_class"], f"{where}.pe_class", classes)

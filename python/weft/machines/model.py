@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine: PE classes, a grid of nodes with PEs, and what is missing or set aside.
+
+Uniform resources plus exceptions: a grid says what every node has, sets say where it is otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+#: What a memory region may hold.
+PURPOSES = ("code", "constants", "data")
+
+
+@dataclass(frozen=True)
+class MemoryRegion:
+    """``length`` bytes from address ``origin``; ``holds`` lists what may lie there."""
+
+    name: str
+    origin: int
+    length: int
+    holds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PeClass:
+    """One kind of PE. ``clock_hz`` in Hz, ``stack_bytes`` out of the memory for data."""
+
+    name: str
+    core: str
+    clock_hz: int
+    stack_bytes: int
+    memory: tuple[MemoryRegion, ...]
+
+    @property
+    def memory_bytes(self) -> int:
+        return sum(region.length for region in self.memory)
+
+
+@dataclass(frozen=True, order=True)
+class Pe:
+    """Where a PE is: column and row of its node, and its number there."""
+
+    x: int
+    y: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"({self.x},{self.y}).{self.index}"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine file, checked. Nodes are at ``x0..x0+width-1``, ``y0..y0+height-1``."""
+
+    name: str
+    description: str
+    classes: Mapping[str, PeClass]
+    default_class: str
+    width: int = 1
+    height: int = 1
+    x0: int = 0
+    y0: int = 0
+    pes_per_node: int = 1
+    missing: frozenset[tuple[int, int]] = frozenset()
+    reserved: frozenset[Pe] = frozenset()
+    exceptions: Mapping[Pe, str] = field(default_factory=dict)
+
+    def pes(self) -> Iterator[Pe]:
+        """All PEs there are, row by row."""
+        for y in range(self.y0, self.y0 + self.height):
+            for x in range(self.x0, self.x0 + self.width):
+                if (x, y) not in self.missing:
+                    yield from (Pe(x, y, i) for i in range(self.pes_per_node))
+
+    def usable(self) -> list[Pe]:
+        """Those that programs may use."""
+        return [pe for pe in self.pes() if pe not in self.reserved]
+
+    def class_of(self, pe: Pe) -> PeClass:
+        return self.classes[self.exceptions.get(pe, self.default_class)]

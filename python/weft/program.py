@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A compiled program: a folder that can be run, built into firmware, or looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weft.errors import EngineError, ProgramError
+
+if TYPE_CHECKING:
+    from weft.engines.session import Session
+
+ENGINES = ("native",)
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output: ``dtype`` is a NumPy name, ``shape`` includes the batch."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled program in ``folder``, described by its ``manifest`` (docs/formats/manifest.md)."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    _keep: object = None
+
+    def _channels(self, direction: str) -> list[TensorInfo]:
+        (program,) = self.manifest["programs"]
+        return [
+            TensorInfo(c["name"], c["dtype"], tuple(c["shape"]))
+            for c in program["channels"]
+            if c["direction"] == direction
+        ]
+
+    @property
+    def inputs(self) -> list[TensorInfo]:
+        """In the order of the model."""
+        return self._channels("in")
+
+    @property
+    def outputs(self) -> list[TensorInfo]:
+        """In the order of the model."""
+        return self._channels("out")
+
+    @property
+    def sram_bytes(self) -> int:
+        """What the fullest PE needs, in bytes, stack included."""
+        return max(int(p["sram_bytes"]) for p in self.manifest["programs"])
+
+    def open(self, engine: str = "native") -> Session:
+        """Starts an engine. Use the session as a context manager.
+
+        Raises ``EngineError`` if there is no such engine, ``ToolchainError`` if the host library
+        cannot be built.
+        """
+        if engine not in ENGINES:
+            raise EngineError(f"there is no engine '{engine}'; there are: {', '.join(ENGINES)}")
+        from weft.engines.native import NativeSession
+
+        return NativeSession(self)
+
+
+def load_program(folder: str | Path, keep: object = None) -> Program:
+    """Reads a compiled program. ``keep`` is held for as long as the program lives.
+
+    Raises ``ProgramError`` if the folder holds none, or if files are missing.
+    """
+    from weft.codegen.manifest import read_manifest
+
+    path = Path(folder)
+    manifest = read_manifest(path)
+    for name in manifest["files"]:
+        if not (path / name).is_file():
+            raise ProgramError(f"{path} lacks {name}; compile it again")
+    return Program(path, manifest, keep)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The passes between the stage graph and C, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from xdsl.printer import Printer
+
+from weft.transforms.compilation import Compilation
+from weft.transforms.plan_memory import plan_memory
+from weft.transforms.stages_to_program import stages_to_program
+
+PROGRAM_NAME = "p0"
+
+PASSES: tuple[tuple[str, Callable[[Compilation], Compilation]], ...] = (
+    ("stages-to-program", lambda c: stages_to_program(c, PROGRAM_NAME)),
+    ("plan-memory", plan_memory),
+)
+
+
+class Dump:
+    """Writes the IR after every pass, numbered, into a folder; or nowhere."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.number = 0
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def text(self, name: str, suffix: str, text: str) -> None:
+        """One file."""
+        if self.folder is not None:
+            path = self.folder / f"{self.number:02d}-{name}{suffix}"
+            path.write_text(text, encoding="utf-8")
+        self.number += 1
+
+    def module(self, name: str, compilation: Compilation) -> None:
+        """One file of MLIR."""
+        if self.folder is None:
+            self.number += 1
+            return
+        from io import StringIO
+
+        stream = StringIO()
+        Printer(stream).print_op(compilation.module)
+        self.text(name, ".mlir", stream.getvalue() + "\n")
+
+
+def run_passes(compilation: Compilation, dump: Dump) -> Compilation:
+    """Applies all passes."""
+    dump.module("stages", compilation)
+    for name, run in PASSES:
+        compilation = run(compilation)
+        dump.module(name, compilation)
+    return compilation

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One PE as machine code: an image in Unicorn, and the outside's ends of its channels.
+
+Unicorn has no interrupt controller, so exceptions are entered here, as the ARMv7-M manual says
+(B1.5.6): registers pushed, status registers written, vector taken. System registers are plain
+memory. ``weft_port_wait`` is served here too: an image that reaches it sleeps until the next run.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import unicorn
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+from unicorn import arm_const as arm
+
+_SYSTEM_SPACE = 0xE000E000
+_SYSTEM_BYTES = 0x1000
+_SHCSR, _CFSR, _HFSR, _BFAR = 0xE000ED24, 0xE000ED28, 0xE000ED2C, 0xE000ED38
+_IBUSERR, _PRECISERR, _BFARVALID, _UNDEFINSTR = 1 << 8, 1 << 9, 1 << 15, 1 << 16
+_FORCED, _DEBUGEVT = 1 << 30, 1 << 31
+_HARD_FAULT, _BUS_FAULT, _USAGE_FAULT, _SVCALL = 3, 5, 6, 11
+_ENABLE_BITS = {_BUS_FAULT: 1 << 17, _USAGE_FAULT: 1 << 18}
+_THREAD_MSP = 0xFFFFFFF9
+# Of QEMU, which Unicorn is made from: EXCP_SWI and EXCP_BKPT.
+_INTERRUPT_SVC, _INTERRUPT_BREAKPOINT = 2, 7
+_INVALID_MEMORY = {
+    unicorn.UC_ERR_READ_UNMAPPED,
+    unicorn.UC_ERR_WRITE_UNMAPPED,
+    unicorn.UC_ERR_READ_PROT,
+    unicorn.UC_ERR_WRITE_PROT,
+}
+_STACKED = (
+    arm.UC_ARM_REG_R0,
+    arm.UC_ARM_REG_R1,
+    arm.UC_ARM_REG_R2,
+    arm.UC_ARM_REG_R3,
+    arm.UC_ARM_REG_R12,
+    arm.UC_ARM_REG_LR,
+)
+
+CHANNEL_IN, CHANNEL_OUT = 0, 1
+
+
+class PeError(RuntimeError):
+    """The image did not get to sleep."""
+
+
+class BudgetExceededError(PeError):
+    """It ran more instructions than it was allowed."""
+
+
+class StoppedError(PeError):
+    """It ended with an error status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the image stopped with status {status}")
+        self.status = status
+
+
+@dataclass(frozen=True)
+class FaultRecord:
+    """The image's ``weft_fault_record``."""
+
+    kind: int
+    pc: int
+    lr: int
+    cfsr: int
+    hfsr: int
+    address: int
+
+
+class FaultError(PeError):
+    """It wrote a fault record."""
+
+    def __init__(self, record: FaultRecord) -> None:
+        super().__init__(
+            f"the image faulted: exception {record.kind} at pc {record.pc:#x}, lr {record.lr:#x}, "
+            f"cfsr {record.cfsr:#x}, hfsr {record.hfsr:#x}, address {record.address:#x}"
+        )
+        self.record = record
+
+
+@dataclass(frozen=True)
+class ChannelRow:
+    """A channel's slot, as the tables in target memory describe it; bytes."""
+
+    direction: int
+    offset: int
+    rows: int
+    row_bytes: int
+    row_stride: int
+
+
+class Pe:
+    """A PE whose memory is ``memory``, (origin, bytes) pairs, loaded with the image ``elf``."""
+
+    def __init__(self, elf: Path, memory: Sequence[tuple[int, int]]) -> None:
+        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M4)
+        for origin, size in memory:
+            self._uc.mem_map(origin, size)
+            # Memory holds anything at power-on; a zero that nobody wrote must not help.
+            self._uc.mem_write(origin, b"\xa5" * size)
+        self._uc.mem_map(_SYSTEM_SPACE, _SYSTEM_BYTES)
+        self._load(elf)
+        self._halt_at = {self.symbol("weft_port_wait") & ~1, self.symbol("weft_image_stop") & ~1}
+        for address in self._halt_at:
+            self._hook(unicorn.UC_HOOK_CODE, self._on_halt, address, address)
+        self._hook(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid_memory)
+        self._hook(unicorn.UC_HOOK_INTR, self._on_interrupt)
+        self._bad_address = 0
+        self._interrupt: int | None = None
+        self.reset()
+
+    def _load(self, elf: Path) -> None:
+        with elf.open("rb") as stream:
+            file = ELFFile(stream)
+            for segment in file.iter_segments("PT_LOAD"):
+                if segment["p_filesz"]:
+                    self._uc.mem_write(segment["p_paddr"], segment.data())
+            self._entry = int(file["e_entry"])
+            table = file.get_section_by_name(".symtab")
+            assert isinstance(table, SymbolTableSection)
+            self._symbols = {entry.name: int(entry["st_value"]) for entry in table.iter_symbols()}
+            vectors = file.get_section_by_name(".text")
+            assert vectors is not None
+            self._vectors = int(vectors["sh_addr"])
+
+    def _hook(self, kind: int, callback: Any, begin: int = 1, end: int = 0) -> None:
+        self._uc.hook_add(kind, callback, None, begin, end)
+
+    def _on_halt(self, *_: object) -> None:
+        self._uc.emu_stop()
+
+    def _on_invalid_memory(self, _uc: object, _access: int, address: int, *_: object) -> bool:
+        self._bad_address = address
+        return False
+
+    def _on_interrupt(self, _uc: object, number: int, _data: object) -> None:
+        self._interrupt = number
+        self._uc.emu_stop()
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Takes stack pointer and entry from the vector table, as the core does."""
+        self._uc.mem_write(_SYSTEM_SPACE, bytes(_SYSTEM_BYTES))
+        stack_top, entry = struct.unpack("<2I", self.read(self._vectors, 8))
+        self._uc.reg_write(arm.UC_ARM_REG_SP, stack_top)
+        self._pc = entry
+
+    def start_at_entry(self) -> None:
+        """Jumps to the ELF's entry with a useless stack pointer, as a supervisor may."""
+        self._uc.reg_write(arm.UC_ARM_REG_SP, 0)
+        self._pc = self._entry
+
+    def run(self, budget: int = 50_000_000) -> None:
+        """Runs until the image sleeps, for at most ``budget`` instructions.
+
+        Raises FaultError, StoppedError or BudgetExceededError otherwise.
+        """
+        self._start(budget)
+        at = self._uc.reg_read(arm.UC_ARM_REG_PC)
+        if at == self.symbol("weft_port_wait") & ~1:
+            self._pc = self._uc.reg_read(arm.UC_ARM_REG_LR)
+            return
+        record = self.fault_record()
+        if record.kind:
+            raise FaultError(record)
+        if at == self.symbol("weft_image_stop") & ~1:
+            raise StoppedError(self.word(self.symbol("weft_image_status")))
+        raise BudgetExceededError(f"the image ran {budget} instructions and is at {at:#x}")
+
+    def call(self, name: str, *arguments: int, budget: int = 1_000_000) -> int:
+        """Calls a function of the sleeping image with up to four words; its word result."""
+        uc = self._uc
+        saved = uc.context_save()
+        back = self.symbol("weft_image_stop")
+        for register, value in zip(_STACKED, arguments, strict=False):
+            uc.reg_write(register, value)
+        uc.reg_write(arm.UC_ARM_REG_LR, back)
+        pc, self._pc = self._pc, self.symbol(name) | 1
+        self._start(budget)
+        self._pc = pc
+        if uc.reg_read(arm.UC_ARM_REG_PC) != back & ~1:
+            raise BudgetExceededError(f"{name} did not return within {budget} instructions")
+        result = int(uc.reg_read(arm.UC_ARM_REG_R0))
+        uc.context_restore(saved)
+        return result
+
+    def _start(self, budget: int) -> None:
+        while True:
+            self._interrupt = None
+            try:
+                self._uc.emu_start(self._pc | 1, 0xFFFFFFFE, count=budget)
+            except unicorn.UcError as error:
+                self._enter_fault(error)
+                continue
+            if self._interrupt is None:
+                return
+            if self._interrupt == _INTERRUPT_SVC:
+                self._enter_exception(_SVCALL)
+            elif self._interrupt == _INTERRUPT_BREAKPOINT:
+                self._enter_exception(_HARD_FAULT, hfsr=_DEBUGEVT)
+            else:
+                raise PeError(f"Unicorn reports interrupt {self._interrupt}")
+
+    def _enter_fault(self, error: unicorn.UcError) -> None:
+        if self._uc.reg_read(arm.UC_ARM_REG_IPSR):
+            raise PeError(f"lock-up: a fault within an exception ({error})") from error
+        if error.errno in _INVALID_MEMORY:
+            self._set_word(_BFAR, self._bad_address)
+            self._enter_exception(_BUS_FAULT, cfsr=_PRECISERR | _BFARVALID)
+        elif error.errno == unicorn.UC_ERR_FETCH_UNMAPPED:
+            self._enter_exception(_BUS_FAULT, cfsr=_IBUSERR)
+        elif error.errno == unicorn.UC_ERR_INSN_INVALID:
+            self._enter_exception(_USAGE_FAULT, cfsr=_UNDEFINSTR)
+        else:
+            raise PeError(f"Unicorn reports: {error}") from error
+
+    def _enter_exception(self, number: int, *, cfsr: int = 0, hfsr: int = 0) -> None:
+        uc = self._uc
+        if number in _ENABLE_BITS and not self.word(_SHCSR) & _ENABLE_BITS[number]:
+            number, hfsr = _HARD_FAULT, hfsr | _FORCED
+        self._set_word(_CFSR, self.word(_CFSR) | cfsr)
+        self._set_word(_HFSR, self.word(_HFSR) | hfsr)
+        frame = [int(uc.reg_read(register)) for register in _STACKED]
+        frame += [int(uc.reg_read(arm.UC_ARM_REG_PC)), int(uc.reg_read(arm.UC_ARM_REG_XPSR))]
+        pointer = (int(uc.reg_read(arm.UC_ARM_REG_SP)) - 4 * len(frame)) & ~7
+        try:
+            uc.mem_write(pointer, struct.pack("<8I", *frame))
+        except unicorn.UcError:
+            # The core would note a stacking error and go on to the handler.
+            pass
+        uc.reg_write(arm.UC_ARM_REG_SP, pointer)
+        uc.reg_write(arm.UC_ARM_REG_LR, _THREAD_MSP)
+        uc.reg_write(arm.UC_ARM_REG_IPSR, number)
+        self._pc = self.word(self._vectors + 4 * number)
+
+    # --- memory ----------------------------------------------------------------------------------
+
+    def symbol(self, name: str) -> int:
+        return self._symbols[name]
+
+    def read(self, address: int, size: int) -> bytes:
+        return bytes(self._uc.mem_read(address, size))
+
+    def write(self, address: int, data: bytes) -> None:
+        self._uc.mem_write(address, data)
+
+    def word(self, address: int) -> int:
+        return int.from_bytes(self.read(address, 4), "little")
+
+    def _set_word(self, address: int, value: int) -> None:
+        self.write(address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
+
+    def string(self, address: int) -> str:
+        """The zero-terminated string at ``address``."""
+        end = address
+        while self.read(end, 1) != b"\0":
+            end += 1
+        return self.read(address, end - address).decode("ascii")
+
+    def fault_record(self) -> FaultRecord:
+        words = struct.unpack("<6I", self.read(self.symbol("weft_fault_record"), 24))
+        return FaultRecord(*words)
+
+    # --- channels --------------------------------------------------------------------------------
+    # As the hardware would: remote writes into the arena and to one counter of a channel.
+
+    def channel(self, index: int) -> ChannelRow:
+        tables = self.word(self.symbol("weft_image_pe") + 4)
+        channels_at = self.word(tables + 4 * 6)
+        row = self.read(tables + 4 * channels_at + 20 * index, 20)
+        return ChannelRow(*struct.unpack("<5I", row))
+
+    def slot_is_full(self, index: int) -> bool:
+        end = self.symbol("weft_image_channels") + 8 * index
+        return self.word(end) != self.word(end + 4)
+
+    def feed(self, index: int, frame: bytes) -> None:
+        """Writes a frame into the slot of input ``index`` and announces it."""
+        row = self.channel(index)
+        assert row.direction == CHANNEL_IN
+        assert not self.slot_is_full(index)
+        assert len(frame) == row.rows * row.row_bytes
+        for number, address in enumerate(self._row_addresses(row)):
+            self.write(address, frame[number * row.row_bytes : (number + 1) * row.row_bytes])
+        self._count(index, 0)
+
+    def collect(self, index: int) -> bytes:
+        """Reads the frame in the slot of output ``index`` and gives the slot back."""
+        row = self.channel(index)
+        assert row.direction == CHANNEL_OUT
+        assert self.slot_is_full(index)
+        frame = b"".join(self.read(at, row.row_bytes) for at in self._row_addresses(row))
+        self._count(index, 4)
+        return frame
+
+    def _row_addresses(self, row: ChannelRow) -> list[int]:
+        arena = self.word(self.symbol("weft_image_pe") + 8)
+        return [arena + row.offset + number * row.row_stride for number in range(row.rows)]
+
+    def _count(self, index: int, counter: int) -> None:
+        address = self.symbol("weft_image_channels") + 8 * index + counter
+        self._set_word(address, self.word(address) + 1)
