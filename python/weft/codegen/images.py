@@ -21,9 +21,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from weft.codegen.toolchain import C_FLAGS, Toolchain, messages
 from weft.errors import DoesNotFitError, MachineError, ToolchainError
-
-#: What a memory region may hold. Tables and weights are constants; the stack is data.
-CODE, CONSTANTS, DATA = "code", "constants", "data"
+from weft.machines.model import MemoryRegion
 
 _ENTRY = "weft_image_reset"
 _KEPT = "weft_runtime_hash"
@@ -124,19 +122,6 @@ SECTIONS
 
 
 @dataclass(frozen=True)
-class MemoryRegion:
-    """A part of a PE's memory: ``length`` bytes from address ``origin``.
-
-    ``holds`` names what the linker may put there: CODE, CONSTANTS, DATA.
-    """
-
-    name: str
-    origin: int
-    length: int
-    holds: tuple[str, ...] = (CODE, CONSTANTS, DATA)
-
-
-@dataclass(frozen=True)
 class Image:
     """A linked image.
 
@@ -180,7 +165,8 @@ class _Section:
 def linker_script(memory: Sequence[MemoryRegion], stack_bytes: int) -> str:
     """The linker script for these regions, with a stack of ``stack_bytes`` bytes.
 
-    Code, constants and data each go to the first region that holds them. Raises MachineError if
+    Code, constants (tables and weights) and data (with the stack) each go to the first region
+    that holds them. Raises MachineError if
     none does.
     """
     if stack_bytes <= 0 or stack_bytes % 8:
@@ -193,9 +179,9 @@ def linker_script(memory: Sequence[MemoryRegion], stack_bytes: int) -> str:
             f"    {region.name} (rwx) : ORIGIN = {region.origin:#x}, LENGTH = {region.length:#x}"
             for region in memory
         ),
-        code=_holder(memory, CODE).name,
-        constants=_holder(memory, CONSTANTS).name,
-        data=_holder(memory, DATA).name,
+        code=_holder(memory, "code").name,
+        constants=_holder(memory, "constants").name,
+        data=_holder(memory, "data").name,
         stack_bytes=stack_bytes,
     )
 
@@ -301,9 +287,9 @@ class _Build:
             *(source.object_name for source in sources),
             *("-o", str(out)),
         ]
-        done = toolchain.try_run([*toolchain.link, *arguments], self.scratch)
+        done = toolchain.try_run([*arguments, *toolchain.link], self.scratch)
         if done.returncode != 0 and "undefined" in done.stderr:
-            done = toolchain.try_run([*toolchain.link_helpers, *arguments], self.scratch)
+            done = toolchain.try_run([*arguments, *toolchain.link_helpers], self.scratch)
         return None if done.returncode == 0 else messages(done)
 
 

@@ -19,13 +19,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from weft.errors import ToolchainError
+from weft.paths import cache_folder
 
 #: What all runtime and generated C is compiled with, on every target.
 C_FLAGS = ("-std=c99", "-ffp-contract=off", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 
 _COMPILE_SECONDS = 600
 _QUERY_SECONDS = 60
-_MESSAGE_LINES = 8
+_MESSAGES = 3
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Toolchain:
 
     ``compile`` is the command with the flags that select the target; the caller adds the rest.
     ``link`` holds the flags that link without any library, ``link_helpers`` those that also offer
-    the compiler's own arithmetic helpers (64-bit division and the like), which some kernels need.
+    the compiler's own arithmetic helpers (64-bit division and the like), which some kernels need;
+    they come after the objects.
     """
 
     name: str
@@ -102,7 +104,7 @@ class Toolchain:
         if key:
             text = "\0".join([self.version, *self.compile, *arguments, key])
             digest = hashlib.sha256(text.encode()).hexdigest()
-            kept = _cache_folder() / "objects" / f"{digest}.o"
+            kept = cache_folder() / "objects" / f"{digest}.o"
             if kept.is_file():
                 shutil.copyfile(kept, out)
                 return
@@ -112,12 +114,11 @@ class Toolchain:
 
 
 def messages(done: subprocess.CompletedProcess[str]) -> str:
-    """The first lines that a compiler printed."""
-    lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-    more = (
-        f"\n(and {len(lines) - _MESSAGE_LINES} more lines)" if len(lines) > _MESSAGE_LINES else ""
-    )
-    return "\n".join(lines[:_MESSAGE_LINES]) + more if lines else f"exit status {done.returncode}"
+    """What a compiler that failed complained about, in one line: its first errors."""
+    lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    errors = [line for line in lines if "error:" in line or "undefined" in line] or lines
+    more = f"; and {len(errors) - _MESSAGES} more" if len(errors) > _MESSAGES else ""
+    return ("; ".join(errors[:_MESSAGES]) or f"exit status {done.returncode}") + more
 
 
 def find_target_toolchain(cpu: str) -> Toolchain | None:
@@ -141,7 +142,7 @@ def gcc_target_toolchain(cpu: str) -> Toolchain | None:
         compile=(command, *flags, "-ffreestanding", "-fbuiltin"),
         version=_first_line([command, "--version"]),
         link=("-nostdlib",),
-        link_helpers=("-nostdlib", "-Wl,--start-group", "-lgcc", "-Wl,--end-group"),
+        link_helpers=("-nostdlib", "-lgcc"),
     )
 
 
@@ -158,9 +159,10 @@ def zig_target_toolchain(cpu: str) -> Toolchain | None:
         compile=(command, "cc", *flags, "-fhosted"),
         version=f"zig {_first_line([command, 'version'], environment)}",
         # Without -nostdlib it builds its helper library, once, which takes several seconds. The
-        # optimisation level is that of the helpers; without any it adds sanitisers to them.
+        # optimisation level is that of the helpers; without any it builds a sanitiser's as well,
+        # and without -g it drops the symbols.
         link=("-nostdlib",),
-        link_helpers=("-Os",),
+        link_helpers=("-Os", "-g"),
         environment=environment,
     )
 
@@ -223,22 +225,8 @@ def _zig() -> str | None:
 
 def _zig_environment() -> dict[str, str]:
     """Its cache belongs to us: by default it would leave ``.zig-cache`` in the user's folders."""
-    cache = str(_cache_folder() / "zig")
+    cache = str(cache_folder() / "zig")
     return {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
-
-
-def _cache_folder() -> Path:
-    """$WEFT_CACHE_DIR, or a folder among the user's caches, or one that can be written."""
-    chosen = os.environ.get("WEFT_CACHE_DIR")
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    folder = (Path(base) if base else Path.home() / ".cache") / "weft"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Path(tempfile.gettempdir()) / "weft-cache"
-    return folder
 
 
 def _keep(made: Path, kept: Path) -> None:

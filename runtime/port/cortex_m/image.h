@@ -49,8 +49,9 @@ extern weft_channel_t weft_image_channels[];
  * May return without any. Thread context. */
 void weft_port_wait(void);
 
-/* Where an image ends after a fault or an error status: sleeps for ever. Any context. */
-void weft_image_stop(void) __attribute__((noreturn));
+/* Where an image ends after a fault or an error status: sleeps for ever. Any context. It is never
+ * inlined, so that one breakpoint sees every end. */
+void weft_image_stop(void) __attribute__((noreturn, noinline));
 
 /* Initialises the PE and steps it for ever. Called by the start-up code. */
 void weft_image_main(void) __attribute__((noreturn));

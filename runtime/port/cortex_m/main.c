@@ -16,7 +16,7 @@ extern volatile uint32_t weft_ld_stack_limit[];
 
 #define STACK_GUARD 0x57465447u
 
-/* In a section of its own, so that it can be placed and its size told from that of other variables. */
+/* In a section of its own, so that it can be placed, and counted apart from other variables. */
 static uint8_t arena[AT_LEAST_ONE(WEFT_IMAGE_ARENA_BYTES)]
     __attribute__((aligned(16), section(".bss.weft_arena")));
 

@@ -8,16 +8,20 @@ memory. ``weft_port_wait`` is served here too: an image that reaches it sleeps u
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import unicorn
+import unicorn as untyped_unicorn
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from unicorn import arm_const as arm
+
+# Its classes have no types and are not marked as exported.
+unicorn: Any = untyped_unicorn
 
 _SYSTEM_SPACE = 0xE000E000
 _SYSTEM_BYTES = 0x1000
@@ -101,7 +105,9 @@ class Pe:
     """A PE whose memory is ``memory``, (origin, bytes) pairs, loaded with the image ``elf``."""
 
     def __init__(self, elf: Path, memory: Sequence[tuple[int, int]]) -> None:
-        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        self._uc: Any = unicorn.Uc(
+            unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
+        )
         self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M4)
         for origin, size in memory:
             self._uc.mem_map(origin, size)
@@ -115,7 +121,7 @@ class Pe:
         self._hook(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid_memory)
         self._hook(unicorn.UC_HOOK_INTR, self._on_interrupt)
         self._bad_address = 0
-        self._interrupt: int | None = None
+        self._interrupts: list[int] = []
         self.reset()
 
     def _load(self, elf: Path) -> None:
@@ -143,7 +149,7 @@ class Pe:
         return False
 
     def _on_interrupt(self, _uc: object, number: int, _data: object) -> None:
-        self._interrupt = number
+        self._interrupts.append(number)
         self._uc.emu_stop()
 
     # --- running ---------------------------------------------------------------------------------
@@ -195,23 +201,24 @@ class Pe:
         return result
 
     def _start(self, budget: int) -> None:
+        """Runs from ``_pc`` until something stops the core, through exceptions."""
         while True:
-            self._interrupt = None
+            self._interrupts.clear()
             try:
                 self._uc.emu_start(self._pc | 1, 0xFFFFFFFE, count=budget)
             except unicorn.UcError as error:
                 self._enter_fault(error)
                 continue
-            if self._interrupt is None:
+            if not self._interrupts:
                 return
-            if self._interrupt == _INTERRUPT_SVC:
+            if self._interrupts == [_INTERRUPT_SVC]:
                 self._enter_exception(_SVCALL)
-            elif self._interrupt == _INTERRUPT_BREAKPOINT:
+            elif self._interrupts == [_INTERRUPT_BREAKPOINT]:
                 self._enter_exception(_HARD_FAULT, hfsr=_DEBUGEVT)
             else:
-                raise PeError(f"Unicorn reports interrupt {self._interrupt}")
+                raise PeError(f"Unicorn reports interrupts {self._interrupts}")
 
-    def _enter_fault(self, error: unicorn.UcError) -> None:
+    def _enter_fault(self, error: Any) -> None:
         if self._uc.reg_read(arm.UC_ARM_REG_IPSR):
             raise PeError(f"lock-up: a fault within an exception ({error})") from error
         if error.errno in _INVALID_MEMORY:
@@ -232,12 +239,10 @@ class Pe:
         self._set_word(_HFSR, self.word(_HFSR) | hfsr)
         frame = [int(uc.reg_read(register)) for register in _STACKED]
         frame += [int(uc.reg_read(arm.UC_ARM_REG_PC)), int(uc.reg_read(arm.UC_ARM_REG_XPSR))]
-        pointer = (int(uc.reg_read(arm.UC_ARM_REG_SP)) - 4 * len(frame)) & ~7
-        try:
+        pointer = (int(uc.reg_read(arm.UC_ARM_REG_SP)) - 4 * len(frame)) & 0xFFFFFFF8
+        # Without memory to push to, the core would note a stacking error and go on.
+        with contextlib.suppress(unicorn.UcError):
             uc.mem_write(pointer, struct.pack("<8I", *frame))
-        except unicorn.UcError:
-            # The core would note a stacking error and go on to the handler.
-            pass
         uc.reg_write(arm.UC_ARM_REG_SP, pointer)
         uc.reg_write(arm.UC_ARM_REG_LR, _THREAD_MSP)
         uc.reg_write(arm.UC_ARM_REG_IPSR, number)

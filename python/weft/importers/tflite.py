@@ -1,0 +1,542 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TFLite int8 models to Relax.
+
+Operators that compute become float operators between a dequantise of each operand and a quantise
+of the result; operators that only move data stay on int8. Nothing is rounded here: the numbers are
+the business of ``weft.relax``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import tflite
+import tvm
+from tvm import relax
+
+from weft.errors import UnsupportedError
+from weft.importers.tflite_reader import Array, Graph, Operator, Tensor, is_tflite, read_graph
+
+__all__ = ["is_tflite", "tflite_to_relax"]
+
+_MAX_NAME = 48
+
+
+class _Unsupported(Exception):
+    """Why one operator cannot be imported."""
+
+
+def _identifier(name: str) -> str:
+    """A short name for variables and reports."""
+    text = re.sub(r"\W+", "_", name.split(";")[0]).strip("_")
+    return text[-_MAX_NAME:].strip("_") or "tensor"
+
+
+def tflite_to_relax(data: bytes, name: str) -> tvm.IRModule:
+    """Imports a TFLite file. ``name`` stands for it in errors.
+
+    Raises ``ModelError`` for a damaged file and ``UnsupportedError`` that names every operator
+    that is not supported, with its place.
+    """
+    return _Importer(read_graph(data, name), name).module()
+
+
+class _Importer:
+    def __init__(self, graph: Graph, name: str) -> None:
+        self.graph = graph
+        self.name = name
+        self.builder = relax.BlockBuilder()
+        self.values: dict[int, Any] = {}
+
+    # --- the graph ---
+
+    def module(self) -> tvm.IRModule:
+        parameters = []
+        unsupported = []
+        for tensor in self.graph.inputs:
+            if tensor.dtype not in ("int8", "float32"):
+                unsupported.append(
+                    f"input '{tensor.name}' is {tensor.dtype}, only int8 and float32 are supported"
+                )
+                continue
+            parameter = relax.Var(
+                _identifier(tensor.name), relax.TensorType(list(tensor.shape), tensor.dtype)
+            )
+            self.values[tensor.index] = parameter
+            parameters.append(parameter)
+        with self.builder.function("main", parameters):
+            with self.builder.dataflow():
+                for operator in self.graph.operators:
+                    self.convert(operator, unsupported)
+                if unsupported:
+                    raise UnsupportedError(self.name, unsupported)
+                outputs = [
+                    self.builder.emit_output(
+                        relax.Call(_identity(), [self.value(t)]), name_hint=_identifier(t.name)
+                    )
+                    if t.index not in self.values or self.is_parameter(t)
+                    else self.builder.emit_output(self.value(t))
+                    for t in self.graph.outputs
+                ]
+            self.builder.emit_func_output(outputs[0] if len(outputs) == 1 else relax.Tuple(outputs))
+        return self.builder.get()
+
+    def is_parameter(self, tensor: Tensor) -> bool:
+        return any(tensor.index == i.index for i in self.graph.inputs)
+
+    def convert(self, operator: Operator, unsupported: list[str]) -> None:
+        where = f"{operator.kind} at '{operator.place}'"
+        converter = _CONVERTERS.get(operator.kind)
+        try:
+            if converter is None:
+                raise _Unsupported("this operator is not supported")
+            if any(0 in t.shape for t in operator.outputs):
+                raise _Unsupported("its result is empty")
+            converter(self, operator)
+        except _Unsupported as reason:
+            unsupported.append(f"{where}: {reason}")
+        for tensor in operator.outputs:  # so that what follows can be looked at too
+            if tensor.index not in self.values:
+                dtype = tensor.dtype if tensor.dtype in ("int8", "float32") else "int8"
+                self.values[tensor.index] = relax.const(np.zeros(tensor.shape, dtype), dtype)
+
+    # --- tensors ---
+
+    def value(self, tensor: Tensor) -> Any:
+        """The int8 (or float) tensor itself."""
+        if tensor.index in self.values:
+            return self.values[tensor.index]
+        if tensor.data is None:
+            raise _Unsupported(f"its operand '{tensor.name}' is neither computed nor constant")
+        return relax.const(np.ascontiguousarray(tensor.data), tensor.dtype)
+
+    def real(self, tensor: Tensor) -> Any:
+        """The tensor dequantised; one dequantise a use."""
+        if tensor.dtype != "int8":
+            raise _Unsupported(f"its operand '{tensor.name}' is {tensor.dtype}, not int8")
+        if tensor.scales.size == 0:
+            raise _Unsupported(f"its operand '{tensor.name}' has no scale")
+        return self.dequantize(self.value(tensor), tensor.scales, tensor.zero_points, tensor.axis)
+
+    def dequantize(self, value: Any, scales: Array, zero_points: Array, axis: int) -> Any:
+        scale, zero_point = _parameters(scales, zero_points)
+        return self.builder.emit(relax.op.dequantize(value, scale, zero_point, axis=axis))
+
+    def define(self, tensor: Tensor, expression: Any) -> None:
+        self.values[tensor.index] = self.builder.emit(
+            expression, name_hint=_identifier(tensor.name)
+        )
+
+    def define_quantized(self, tensor: Tensor, expression: Any) -> None:
+        """``expression`` is float; the result is ``tensor``, reshaped if only its shape differs."""
+        if tensor.dtype != "int8":
+            raise _Unsupported(f"its result is {tensor.dtype}, not int8")
+        if tensor.scales.size != 1:
+            raise _Unsupported(f"its result has {tensor.scales.size} scales, not one")
+        value = self.builder.emit(expression)
+        scale, zero_point = _parameters(tensor.scales, tensor.zero_points)
+        quantized = relax.op.quantize(value, scale, zero_point, out_dtype="int8")
+        shape = tuple(int(n) for n in value.ty.shape)
+        if shape == tensor.shape:
+            self.define(tensor, quantized)
+        elif prod(shape) == prod(tensor.shape):
+            flat = self.builder.emit(quantized, name_hint=_identifier(tensor.name))
+            self.define(tensor, relax.op.reshape(flat, tensor.shape))
+        else:
+            raise _Unsupported(f"its result has the shape {tensor.shape}, computed is {shape}")
+
+    def define_moved(self, tensor: Tensor, expression: Any) -> None:
+        """``expression`` is int8 already."""
+        if tensor.dtype not in ("int8", "float32"):
+            raise _Unsupported(f"its result is {tensor.dtype}, not int8")
+        value = self.builder.emit(expression, name_hint=_identifier(tensor.name))
+        shape = tuple(int(n) for n in value.ty.shape)
+        if prod(shape) != prod(tensor.shape):
+            raise _Unsupported(f"its result has the shape {tensor.shape}, computed is {shape}")
+        if shape != tensor.shape:
+            value = self.builder.emit(relax.op.reshape(value, tensor.shape))
+        self.values[tensor.index] = value
+
+    def activate(self, expression: Any, activation: int) -> Any:
+        """Applies a fused activation to a float expression."""
+        kinds = tflite.ActivationFunctionType
+        if activation == kinds.NONE:
+            return expression
+        value = self.builder.emit(expression)
+        if activation == kinds.RELU:
+            return relax.op.nn.relu(value)
+        if activation == kinds.RELU6:
+            return _clip(value, 0.0, 6.0)
+        if activation == kinds.RELU_N1_TO_1:
+            return _clip(value, -1.0, 1.0)
+        raise _Unsupported(f"fused activation {activation}")
+
+
+def _identity() -> Any:
+    """A cast to the same type marks an output that is an input or a constant."""
+    return tvm.ir.Op.get("relax.astype")
+
+
+def _parameters(scales: Array, zero_points: Array) -> tuple[Any, Any]:
+    if scales.size == 1:
+        return (
+            relax.const(np.float32(scales[0]), "float32"),
+            relax.const(np.int32(zero_points[0]), "int32"),
+        )
+    points = np.broadcast_to(zero_points, scales.shape).astype(np.int32)
+    return relax.const(scales, "float32"), relax.const(np.ascontiguousarray(points), "int32")
+
+
+def _clip(value: Any, low: float, high: float) -> Any:
+    return relax.op.clip(value, low, high)
+
+
+def _operands(operator: Operator, least: int, most: int | None = None) -> list[Tensor | None]:
+    most = least if most is None else most
+    if not least <= len(operator.inputs) <= most or len(operator.outputs) != 1:
+        raise _Unsupported(f"it has {len(operator.inputs)} operands")
+    return [*operator.inputs, *([None] * (most - len(operator.inputs)))]
+
+
+def _needed(tensor: Tensor | None) -> Tensor:
+    if tensor is None:
+        raise _Unsupported("an operand is missing")
+    return tensor
+
+
+def _constant_ints(tensor: Tensor | None) -> list[int]:
+    data = _needed(tensor).data
+    if data is None:
+        raise _Unsupported("an operand that gives sizes or axes is not constant")
+    return [int(v) for v in np.asarray(data).reshape(-1)]
+
+
+def _rank(tensor: Tensor, rank: int) -> Tensor:
+    if len(tensor.shape) != rank:
+        raise _Unsupported(f"'{tensor.name}' has {len(tensor.shape)} axes, not {rank}")
+    return tensor
+
+
+def _window_padding(
+    sizes: Sequence[int],
+    taps: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    padding: int,
+) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right, as TFLite computes them."""
+    if min(*strides, *dilation, *taps) < 1:
+        raise _Unsupported("a stride, dilation or window of 0")
+    if padding == tflite.Padding.VALID:
+        return 0, 0, 0, 0
+    sides = []
+    for size, tap, stride, step in zip(sizes, taps, strides, dilation, strict=True):
+        count = -(-size // stride)
+        total = max((count - 1) * stride + (tap - 1) * step + 1 - size, 0)
+        sides.append((total // 2, total - total // 2))
+    return sides[0][0], sides[1][0], sides[0][1], sides[1][1]
+
+
+def _bias(importer: _Importer, tensor: Tensor | None, x: Tensor, w: Tensor, count: int) -> Any:
+    """The dequantised int32 bias, or None. Its scale is by definition that of the product."""
+    if tensor is None:
+        return None
+    if tensor.dtype != "int32" or tensor.data is None or tensor.data.size != count:
+        raise _Unsupported(f"its bias '{tensor.name}' is not an int32 constant of {count}")
+    scales = (x.scales[0] * w.scales).astype(np.float32)
+    value = relax.const(np.ascontiguousarray(tensor.data.reshape(-1)), "int32")
+    return importer.dequantize(value, scales, np.zeros(1, np.int64), 0)
+
+
+def _convolution(
+    importer: _Importer, operator: Operator, options: Any, weights: Array, w: Tensor, groups: int
+) -> None:
+    x, _, bias = _operands(operator, 2, 3)
+    x = _rank(_needed(x), 4)
+    strides = options.StrideH(), options.StrideW()
+    dilation = options.DilationHFactor(), options.DilationWFactor()
+    taps = weights.shape[1:3]
+    padding = _window_padding(x.shape[1:3], taps, strides, dilation, options.Padding())
+    data = importer.real(x)
+    constant = relax.const(np.ascontiguousarray(weights), "int8")
+    real_weights = importer.dequantize(constant, w.scales, w.zero_points, 0)
+    if weights.shape[3] * groups != x.shape[3] or weights.shape[0] % groups:
+        raise _Unsupported(f"weights {w.shape} do not go with an input of {x.shape}")
+    call = relax.op.nn.conv2d(
+        data,
+        real_weights,
+        strides=strides,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        data_layout="NHWC",
+        kernel_layout="OHWI",
+    )
+    addend = _bias(importer, bias, x, w, weights.shape[0])
+    if addend is not None:
+        call = relax.op.add(importer.builder.emit(call), addend)
+    active = importer.activate(call, options.FusedActivationFunction())
+    importer.define_quantized(operator.outputs[0], active)
+
+
+def _weights(tensor: Tensor | None, rank: int, channel_axis: int) -> tuple[Tensor, Array]:
+    w = _rank(_needed(tensor), rank)
+    if w.data is None or w.dtype != "int8" or w.scales.size == 0:
+        raise _Unsupported(f"its weights '{w.name}' are not an int8 constant with scales")
+    if w.scales.size > 1 and w.axis != channel_axis:
+        raise _Unsupported(f"its weights are quantised along axis {w.axis}")
+    return w, w.data
+
+
+def _conv_2d(importer: _Importer, operator: Operator) -> None:
+    w, weights = _weights(_operands(operator, 2, 3)[1], 4, 0)
+    x = _rank(_needed(operator.inputs[0]), 4)
+    if weights.shape[3] == 0 or x.shape[3] % weights.shape[3]:
+        raise _Unsupported(f"weights {w.shape} do not divide the {x.shape[3]} input channels")
+    options = operator.options(tflite.Conv2DOptions)
+    _convolution(importer, operator, options, weights, w, x.shape[3] // weights.shape[3])
+
+
+def _depthwise_conv_2d(importer: _Importer, operator: Operator) -> None:
+    w, weights = _weights(_operands(operator, 2, 3)[1], 4, 3)
+    x = _rank(_needed(operator.inputs[0]), 4)
+    if x.shape[3] == 0 or weights.shape[3] % x.shape[3] or weights.shape[0] != 1:
+        raise _Unsupported(f"weights {w.shape} do not go with {x.shape[3]} input channels")
+    options = operator.options(tflite.DepthwiseConv2DOptions)
+    _convolution(importer, operator, options, weights.transpose(3, 1, 2, 0), w, x.shape[3])
+
+
+def _fully_connected(importer: _Importer, operator: Operator) -> None:
+    x, _, bias = _operands(operator, 2, 3)
+    x = _needed(x)
+    w, weights = _weights(operator.inputs[1], 2, 0)
+    options = operator.options(tflite.FullyConnectedOptions)
+    if options.WeightsFormat() != 0:
+        raise _Unsupported("shuffled weights")
+    out_channels, in_channels = weights.shape
+    rows, rest = divmod(prod(x.shape), in_channels)
+    if rest:
+        raise _Unsupported(f"weights {w.shape} do not go with an input of {x.shape}")
+    value = importer.value(x)
+    if x.shape != (rows, in_channels):
+        value = importer.builder.emit(relax.op.reshape(value, (rows, in_channels)))
+    if x.scales.size != 1:
+        raise _Unsupported(f"its operand '{x.name}' has {x.scales.size} scales")
+    data = importer.dequantize(value, x.scales, x.zero_points, 0)
+    constant = relax.const(np.ascontiguousarray(weights.T), "int8")
+    call = relax.op.matmul(data, importer.dequantize(constant, w.scales, w.zero_points, 1))
+    addend = _bias(importer, bias, x, w, out_channels)
+    if addend is not None:
+        call = relax.op.add(importer.builder.emit(call), addend)
+    active = importer.activate(call, options.FusedActivationFunction())
+    importer.define_quantized(operator.outputs[0], active)
+
+
+def _binary(op: Callable[[Any, Any], Any], options_class: type[Any]) -> Callable[..., None]:
+    def convert(importer: _Importer, operator: Operator) -> None:
+        a, b = (_needed(t) for t in _operands(operator, 2))
+        options = operator.options(options_class)
+        call = op(importer.real(a), importer.real(b))
+        active = importer.activate(call, options.FusedActivationFunction())
+        importer.define_quantized(operator.outputs[0], active)
+
+    return convert
+
+
+def _pool_2d(op: Callable[..., Any]) -> Callable[..., None]:
+    def convert(importer: _Importer, operator: Operator) -> None:
+        x = _rank(_needed(_operands(operator, 1)[0]), 4)
+        options = operator.options(tflite.Pool2DOptions)
+        window = options.FilterHeight(), options.FilterWidth()
+        strides = options.StrideH(), options.StrideW()
+        padding = _window_padding(x.shape[1:3], window, strides, (1, 1), options.Padding())
+        _same_quantization(x, operator.outputs[0])
+        call = op(
+            importer.real(x),
+            pool_size=window,
+            strides=strides,
+            padding=padding,
+            layout="NHWC",
+            **({"count_include_pad": False}),
+        )
+        active = importer.activate(call, options.FusedActivationFunction())
+        importer.define_quantized(operator.outputs[0], active)
+
+    return convert
+
+
+def _same_quantization(x: Tensor, out: Tensor) -> None:
+    """The source framework does not rescale here, so different scales have no meaning."""
+    if (
+        x.scales.size != 1
+        or out.scales.size != 1
+        or x.scales[0] != out.scales[0]
+        or x.zero_points[0] != out.zero_points[0]
+    ):
+        raise _Unsupported("its operand and result have different scales or zero points")
+
+
+def _mean(importer: _Importer, operator: Operator) -> None:
+    x, axes = _operands(operator, 2)
+    x = _needed(x)
+    rank = len(x.shape)
+    given = _constant_ints(axes)
+    if any(not -rank <= a < rank for a in given):
+        raise _Unsupported(f"axes {given} of a tensor with {rank}")
+    reduced = sorted({a % rank for a in given})
+    keep = operator.options(tflite.ReducerOptions).KeepDims()
+    call = relax.op.mean(importer.real(x), reduced, keepdims=bool(keep))
+    importer.define_quantized(operator.outputs[0], call)
+
+
+def _relu(low: float, high: float | None, rescales: bool) -> Callable[..., None]:
+    def convert(importer: _Importer, operator: Operator) -> None:
+        x = _needed(_operands(operator, 1)[0])
+        if not rescales:
+            _same_quantization(x, operator.outputs[0])
+        real = importer.real(x)
+        call = relax.op.nn.relu(real) if high is None else _clip(real, low, high)
+        importer.define_quantized(operator.outputs[0], call)
+
+    return convert
+
+
+def _softmax(importer: _Importer, operator: Operator) -> None:
+    x = _needed(_operands(operator, 1)[0])
+    beta = float(operator.options(tflite.SoftmaxOptions).Beta())
+    real = importer.real(x)
+    if beta != 1.0:
+        real = importer.builder.emit(relax.op.multiply(real, relax.const(beta, "float32")))
+    importer.define_quantized(operator.outputs[0], relax.op.nn.softmax(real, axis=-1))
+
+
+def _concatenation(importer: _Importer, operator: Operator) -> None:
+    options = operator.options(tflite.ConcatenationOptions)
+    if options.FusedActivationFunction() != tflite.ActivationFunctionType.NONE:
+        raise _Unsupported("a fused activation")
+    tensors = [_needed(t) for t in operator.inputs]
+    values = [importer.value(t) for t in tensors]
+    rank = len(operator.outputs[0].shape)
+    axis = options.Axis()
+    if not -rank <= axis < rank or any(len(t.shape) != rank for t in tensors):
+        raise _Unsupported(f"axis {axis} of tensors with {rank} axes")
+    importer.define_moved(operator.outputs[0], relax.op.concat(values, axis=axis % rank))
+
+
+def _pad(importer: _Importer, operator: Operator) -> None:
+    x, paddings, value = _operands(operator, 2, 3)
+    x = _needed(x)
+    widths = _constant_ints(paddings)
+    if len(widths) != 2 * len(x.shape) or min(widths, default=0) < 0:
+        raise _Unsupported(f"paddings {widths}")
+    if value is not None:
+        (number,) = _constant_ints(value)
+    else:
+        number = int(operator.outputs[0].zero_points[0]) if operator.outputs[0].scales.size else 0
+    call = relax.op.nn.pad(importer.value(x), widths, "constant", float(number))
+    importer.define_moved(operator.outputs[0], call)
+
+
+def _reshape(importer: _Importer, operator: Operator) -> None:
+    x = _needed(operator.inputs[0]) if operator.inputs else _needed(None)
+    out = operator.outputs[0]
+    if prod(x.shape) != prod(out.shape):
+        raise _Unsupported(f"{x.shape} to {out.shape}")
+    importer.define_moved(out, relax.op.reshape(importer.value(x), out.shape))
+
+
+def _transpose(importer: _Importer, operator: Operator) -> None:
+    x, order = _operands(operator, 2)
+    x = _needed(x)
+    axes = _constant_ints(order)
+    if sorted(a % max(len(x.shape), 1) for a in axes) != list(range(len(x.shape))):
+        raise _Unsupported(f"permutation {axes} of {len(x.shape)} axes")
+    importer.define_moved(operator.outputs[0], relax.op.permute_dims(importer.value(x), axes))
+
+
+def _quantize(importer: _Importer, operator: Operator) -> None:
+    x = _needed(_operands(operator, 1)[0])
+    real = importer.value(x) if x.dtype == "float32" else importer.real(x)
+    out = operator.outputs[0]
+    if out.dtype != "int8" or out.scales.size != 1:
+        raise _Unsupported(f"its result is {out.dtype} with {out.scales.size} scales")
+    scale, zero_point = _parameters(out.scales, out.zero_points)
+    importer.define(out, relax.op.quantize(real, scale, zero_point, out_dtype="int8"))
+
+
+def _dequantize(importer: _Importer, operator: Operator) -> None:
+    x = _needed(_operands(operator, 1)[0])
+    if operator.outputs[0].dtype != "float32":
+        raise _Unsupported(f"its result is {operator.outputs[0].dtype}")
+    importer.values[operator.outputs[0].index] = importer.real(x)
+
+
+def _slice_of(importer: _Importer, x: Tensor, begin: list[int], steps: list[int], out: Tensor) -> None:
+    """Takes ``out.shape`` elements from ``begin`` on; axes that ``out`` lacks are of extent 1."""
+    kept = list(out.shape)
+    extents = []
+    for axis, (first, step) in enumerate(zip(begin, steps, strict=True)):
+        remaining = len(x.shape) - axis
+        extents.append(kept.pop(0) if len(kept) >= remaining else 1)
+        if not 0 <= first < max(x.shape[axis], 1) or step == 0:
+            raise _Unsupported(f"begin {begin}, steps {steps} of {x.shape}")
+    end = [b + e * s for b, e, s in zip(begin, extents, steps, strict=True)]
+    if any(s > 0 and not 0 <= e - s < n for e, s, n in zip(end, steps, x.shape, strict=True)):
+        raise _Unsupported(f"begin {begin}, steps {steps}, result {out.shape} of {x.shape}")
+
+    def numbers(values: Sequence[int]) -> Any:
+        return relax.Tuple([relax.prim_value(int(v)) for v in values])
+
+    call = relax.op.strided_slice(
+        importer.value(x), numbers(range(len(begin))), numbers(begin), numbers(end), numbers(steps)
+    )
+    importer.define_moved(out, call)
+
+
+def _slice(importer: _Importer, operator: Operator) -> None:
+    x, begin, _ = _operands(operator, 3)
+    x = _needed(x)
+    first = _constant_ints(begin)
+    _slice_of(importer, x, first, [1] * len(first), operator.outputs[0])
+
+
+def _split(importer: _Importer, operator: Operator) -> None:
+    if len(operator.inputs) != 2:
+        raise _Unsupported(f"it has {len(operator.inputs)} operands")
+    axes, x = _constant_ints(operator.inputs[0]), _needed(operator.inputs[1])
+    axis = axes[0] % max(len(x.shape), 1)
+    begin = [0] * len(x.shape)
+    for out in operator.outputs:
+        _slice_of(importer, x, list(begin), [1] * len(begin), out)
+        begin[axis] += out.shape[axis]
+
+
+_CONVERTERS: dict[str, Callable[[_Importer, Operator], None]] = {
+    "ADD": _binary(relax.op.add, tflite.AddOptions),
+    "AVERAGE_POOL_2D": _pool_2d(relax.op.nn.avg_pool2d),
+    "CONCATENATION": _concatenation,
+    "CONV_2D": _conv_2d,
+    "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
+    "DEQUANTIZE": _dequantize,
+    "EXPAND_DIMS": _reshape,
+    "FULLY_CONNECTED": _fully_connected,
+    "MAX_POOL_2D": _pool_2d(relax.op.nn.max_pool2d),
+    "MEAN": _mean,
+    "MUL": _binary(relax.op.multiply, tflite.MulOptions),
+    "PAD": _pad,
+    "PADV2": _pad,
+    "QUANTIZE": _quantize,
+    "RELU": _relu(0.0, None, rescales=True),
+    "RELU6": _relu(0.0, 6.0, rescales=False),
+    "RESHAPE": _reshape,
+    "SLICE": _slice,
+    "SOFTMAX": _softmax,
+    "SPLIT": _split,
+    "SQUEEZE": _reshape,
+    "SUB": _binary(relax.op.subtract, tflite.SubOptions),
+    "TRANSPOSE": _transpose,
+}

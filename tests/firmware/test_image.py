@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images of a hand-written program, built by each target toolchain and run as machine code."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("unicorn", reason="the Python package unicorn is not installed")
+
+from elftools.elf.elffile import ELFFile
+from emulation.pe import BudgetExceededError, FaultError, Pe, StoppedError
+from emulation.tiny_program import ARENA_BYTES, FRAME_BYTES, write_tiny_program
+
+from weft.codegen.images import Image, build_image, linker_script, object_sizes
+from weft.codegen.toolchain import Toolchain, gcc_target_toolchain, zig_target_toolchain
+from weft.errors import DoesNotFitError, MachineError, ToolchainError
+from weft.machines import MemoryRegion
+
+CPU = "cortex-m4"
+HASH = "0123456789abcdef" * 4
+STACK_BYTES = 2048
+SRAM_BYTES = 128 * 1024
+
+
+def sram(length: int) -> MemoryRegion:
+    return MemoryRegion("sram", 0, length, ("code", "constants", "data"))
+
+
+SRAM = sram(SRAM_BYTES)
+CONSTANTS = bytes(range(100, 100 + FRAME_BYTES))
+RUNTIME_TEXT_LIMIT = 4096
+
+FAULT_BUS, FAULT_USAGE, FAULT_STACK = 5, 6, 256
+E_VERSION = 5
+
+# Kernels that look at nothing must say so.
+_UNUSED = (
+
+Builder = Callable[..., Image]
+
+
+@pytest.fixture(scope="module", params=["zig", "arm-none-eabi-gcc"])
+def toolchain(request: pytest.FixtureRequest) -> Toolchain:
+    is_zig = request.param == "zig"
+    found = zig_target_toolchain(CPU) if is_zig else gcc_target_toolchain(CPU)
+    if found is None:
+        missing = "the Python package ziglang" if is_zig else request.param
+        pytest.skip(f"{missing} is not installed")
+    return found
+
+
+@pytest.fixture
+def build(toolchain: Toolchain, tmp_path: Path) -> Builder:
+    def build_one(
+        *,
+        memory: tuple[MemoryRegion, ...] = (SRAM,),
+        constants: bytes = CONSTANTS,
+        optimise: str = "-O2",
+        stack_bytes: int = STACK_BYTES,
+        arena_bytes: int = ARENA_BYTES,
+        tables_version: int = 1,
+        **kernel: str,
+    ) -> Image:
+        folder = write_tiny_program(
+            tmp_path / "program",
+            constants,
+            arena_bytes=arena_bytes,
+            tables_version=tables_version,
+            **kernel,
+        )
+        return build_image(
+            folder,
+            "p0",
+            memory=memory,
+            stack_bytes=stack_bytes,
+            toolchain=toolchain,
+            out=tmp_path / "p0.elf",
+            runtime_hash=HASH,
+            optimise=optimise,
+        )
+
+    return build_one
+
+
+def start(image: Image, memory: tuple[MemoryRegion, ...] = (SRAM,)) -> Pe:
+    pe = Pe(image.elf, [(region.origin, region.length) for region in memory])
+    pe.run()
+    return pe
+
+
+def frames(count: int) -> list[bytes]:
+    source = random.Random(0)
+    return [source.randbytes(FRAME_BYTES) for _ in range(count)]
+
+
+def plus(frame: bytes, constants: bytes) -> bytes:
+    return bytes((a + b) & 0xFF for a, b in zip(frame, constants, strict=True))
+
+
+def check_frames(pe: Pe, expected: Callable[[bytes], bytes], count: int = 4) -> None:
+    for frame in frames(count):
+        pe.feed(0, frame)
+        pe.run()
+        assert pe.collect(1) == expected(frame)
+
+
+@pytest.mark.parametrize("optimise", ["-O2", "-Os"])
+def test_frames_come_out_as_computed(build: Builder, optimise: str) -> None:
+    pe = start(build(optimise=optimise))
+    check_frames(pe, lambda frame: plus(frame, CONSTANTS))
+
+
+def test_it_waits_for_a_frame_and_for_the_output_slot(build: Builder) -> None:
+    pe = start(build())
+    pe.run()
+    assert not pe.slot_is_full(1)
+    first, second = frames(2)
+    pe.feed(0, first)
+    pe.run()
+    pe.feed(0, second)
+    pe.run()
+    assert pe.slot_is_full(0)  # the second frame has no slot to go to yet
+    assert pe.collect(1) == plus(first, CONSTANTS)
+    pe.run()
+    assert pe.collect(1) == plus(second, CONSTANTS)
+
+
+def test_it_starts_anew_by_reset_and_by_jump(build: Builder) -> None:
+    pe = start(build())
+    for restart in (pe.reset, pe.start_at_entry):
+        pe.feed(0, frames(1)[0])
+        restart()
+        pe.run()
+        assert not pe.slot_is_full(0)
+        check_frames(pe, lambda frame: plus(frame, CONSTANTS), count=1)
+
+
+def test_it_reports_the_hash_of_the_runtime(build: Builder) -> None:
+    pe = start(build())
+    assert pe.string(pe.call("weft_runtime_hash")) == HASH
+    assert pe.string(pe.word(pe.symbol("weft_image_runtime_hash"))) == HASH
+
+
+def test_changed_weights_reach_the_next_image(build: Builder) -> None:
+    build()
+    zeros = bytes(FRAME_BYTES)
+    check_frames(start(build(constants=zeros)), lambda frame: frame, count=1)
+
+
+@pytest.mark.parametrize("optimise", ["-O2", "-Os"])
+def test_the_string_functions_of_the_port(build: Builder, optimise: str) -> None:
+    keep = """\
+static void *(*const keep_copy)(void *, const void *, size_t) = memcpy;
+static void *(*const keep_move)(void *, const void *, size_t) = memmove;
+static void *(*const keep_fill)(void *, int, size_t) = memset;
+"""
+    body = _UNUSED + '    __asm volatile("" ::"r"(keep_copy), "r"(keep_move), "r"(keep_fill));\n'
+    pe = start(build(declarations=keep, body=body, optimise=optimise))
+    source = random.Random(1)
+    base, size = 0x10000, 96
+    for _ in range(100):
+        before = source.randbytes(size)
+        count, to, at = (source.randrange(40) for _ in range(3))
+        for name in ("memmove", "memcpy", "memset"):
+            if name == "memcpy":
+                to, at = to % 8, 48 + at % 8  # must not overlap
+            value = source.randrange(256)
+            pe.write(base, before)
+            expected = bytearray(before)
+            is_fill = name == "memset"
+            expected[to : to + count] = (
+                bytes([value]) * count if is_fill else before[at : at + count]
+            )
+            result = pe.call(name, base + to, 0xFFFFFF00 | value if is_fill else base + at, count)
+            assert pe.read(base, size) == expected, (name, to, at, count)
+            assert result == base + to
+
+
+def test_floats_run_on_the_fpu(build: Builder) -> None:
+    body = """\
+    (void)constants; (void)rows; (void)in_stride;
+    for (int32_t i = 0; i < row_bytes; ++i) out[i] = (int8_t)((float)in[i] * 0.5f);
+"""
+    image = build(body=body)
+    pe = start(image)
+    frame = frames(1)[0]
+    pe.feed(0, frame)
+    pe.run()
+    signed = [byte - 256 if byte > 127 else byte for byte in frame[:8]]
+    assert pe.collect(1)[:8] == bytes(int(value * 0.5) & 0xFF for value in signed)
+    assert helpers(image) == []
+
+
+def test_division_of_64_bits_brings_its_helper(build: Builder) -> None:
+    body = """\
+    (void)constants; (void)rows; (void)in_stride;
+    for (int32_t i = 0; i < row_bytes; ++i) {
+        out[i] = (int8_t)(((int64_t)in[i] * 10000000000) / ((int64_t)in[0] * 10000000001 + 1));
+    }
+"""
+    image = build(body=body)
+    assert helpers(image)
+    assert image.sections["text"] < RUNTIME_TEXT_LIMIT + 2048
+    frame = bytes([3, 5, 251, 100, 0, 7, 8, 9]) + bytes(FRAME_BYTES - 8)
+    pe = start(image)
+    pe.feed(0, frame)
+    pe.run()
+    assert pe.collect(1)[:8] == bytes([0, 1, 255, 33, 0, 2, 2, 2])
+
+
+# --- faults --------------------------------------------------------------------------------------
+
+
+def fault_of(image: Image) -> tuple[Pe, FaultError]:
+    pe = start(image)
+    pe.feed(0, frames(1)[0])
+    with pytest.raises(FaultError) as caught:
+        pe.run()
+    return pe, caught.value
+
+
+    "    (void)in; (void)constants; (void)rows; (void)row_bytes; (void)in_stride; (void)out;\n"
+)
+
+
+def test_a_bad_access_is_recorded(build: Builder) -> None:
+    image = build(body=_UNUSED + "    *(volatile uint32_t *)0x40000010u = 7u;\n    out[0] = 1;\n")
+    pe, error = fault_of(image)
+    record = error.record
+    assert record.kind == FAULT_BUS
+    assert record.address == 0x40000010
+    assert record.cfsr == 1 << 15 | 1 << 9  # BFARVALID, PRECISERR
+    assert image.symbol("tiny") & ~1 <= record.pc < (image.symbol("tiny") & ~1) + 64
+    assert "exception 5" in str(error)
+    assert not pe.slot_is_full(1)
+    with pytest.raises(FaultError):  # it stays stopped
+        pe.run()
+
+
+def test_an_undefined_instruction_is_recorded(build: Builder) -> None:
+    _, error = fault_of(build(body=_UNUSED + '    __asm volatile("udf #0");\n'))
+    assert error.record.kind == FAULT_USAGE
+    assert error.record.cfsr == 1 << 16
+    assert error.record.address == 0
+
+
+def test_a_jump_out_of_memory_is_recorded(build: Builder) -> None:
+    body = _UNUSED + "    ((void (*)(void))(uintptr_t)0x60000001u)();\n    out[0] = 1;\n"
+    _, error = fault_of(build(body=body))
+    assert error.record.kind == FAULT_BUS
+    assert error.record.pc == 0x60000000
+
+
+def test_a_stack_that_is_too_small_is_recorded(build: Builder) -> None:
+    body = (
+        _UNUSED + "    volatile int8_t big[600];\n    for (int i = 0; i < 600; ++i) big[i] = 1;\n"
+    )
+    body += "    out[0] = big[0];\n"
+    start(build(body=body))
+    _, error = fault_of(build(body=body, stack_bytes=512, arena_bytes=4096))
+    assert error.record.kind == FAULT_STACK
+
+
+def test_an_error_status_stops_the_image(build: Builder) -> None:
+    with pytest.raises(StoppedError) as caught:
+        start(build(tables_version=99))
+    assert caught.value.status == E_VERSION
+
+
+def test_a_kernel_without_end_is_noticed(build: Builder) -> None:
+    body = _UNUSED + '    for (;;) __asm volatile("nop");\n'
+    pe = start(build(body=body))
+    pe.feed(0, frames(1)[0])
+    with pytest.raises(BudgetExceededError):
+        pe.run(budget=100_000)
+
+
+# --- what is linked ------------------------------------------------------------------------------
+
+_ALLOCATOR = re.compile(r"_*(malloc|free|calloc|realloc|sbrk|printf|exit|abort)(_r)?$")
+_SOFT_FLOAT = re.compile(r"__aeabi_[dfhc]|__\w+[sdt]f[23]$|__(fix|float)\w+$")
+_MEMORY_HELPER = re.compile(r"__aeabi_mem(cpy|move|set|clr)[48]?$")
+
+
+def symbol_names(elf: Path, *, undefined: bool) -> list[str]:
+    with elf.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        assert table is not None
+        return [
+            symbol.name
+            for symbol in table.iter_symbols()
+            if symbol.name and (symbol["st_shndx"] == "SHN_UNDEF") == undefined
+        ]
+
+
+def helpers(image: Image) -> list[str]:
+    """Functions that the compiler brought from a library of its own."""
+    return [
+        name
+        for name in image.symbols
+        if name.startswith("__") and not _MEMORY_HELPER.fullmatch(name)
+    ]
+
+
+def test_nothing_is_missing_and_no_library_is_linked(build: Builder) -> None:
+    image = build()
+    assert symbol_names(image.elf, undefined=True) == []
+    names = symbol_names(image.elf, undefined=False)
+    assert [name for name in names if _ALLOCATOR.match(name) or _SOFT_FLOAT.match(name)] == []
+    assert helpers(image) == []
+
+
+def test_section_sizes_add_up(build: Builder) -> None:
+    sections = build(constants=bytes(50_000)).sections
+    assert sections["constants"] == 50_000
+    assert sections["arena"] == ARENA_BYTES
+    assert sections["stack"] == STACK_BYTES
+    assert sections["tables"] == 33 * 4
+    assert sections["data"] == 0
+    assert 0 < sections["bss"] < 256
+    assert 0 < sections["text"] < RUNTIME_TEXT_LIMIT
+    parts = sum(size for name, size in sections.items() if name != "total")
+    assert parts <= sections["total"] <= parts + 64 < SRAM_BYTES
+
+
+def test_object_sizes_bound_the_image(build: Builder, toolchain: Toolchain, tmp_path: Path) -> None:
+    image = build()
+    sizes = object_sizes(tmp_path / "program", "p0", toolchain)
+    assert sizes["tables"] == image.sections["tables"]
+    assert sizes["arena"] == ARENA_BYTES
+    assert sizes["bss"] == image.sections["bss"]
+    text = sizes["kernels"] + sizes["program"] + sizes["runtime"]
+    assert image.sections["text"] <= text + 64
+
+
+def test_code_and_data_may_have_regions_of_their_own(build: Builder) -> None:
+    memory = (
+        MemoryRegion("flash", 0x08000000, 0x8000, ("code", "constants")),
+        MemoryRegion("sram", 0x20000000, 0x4000, ("data",)),
+    )
+    declarations = "int32_t counter = 41;\n"
+    body = _UNUSED + "    out[0] = (int8_t)++counter;\n"
+    image = build(memory=memory, declarations=declarations, body=body)
+    assert image.symbol("weft_image_pe") >= 0x20000000
+    assert image.symbol("p0_constants") < 0x20000000
+    pe = start(image, memory)
+    for _ in range(2):  # a reset restores what .data began with
+        pe.feed(0, frames(1)[0])
+        pe.run()
+        assert pe.collect(1)[0] == 42
+        pe.reset()
+        pe.run()
+
+
+# --- what does not work --------------------------------------------------------------------------
+
+
+def test_too_small_a_region_is_an_error_with_byte_counts(build: Builder) -> None:
+    fitting = build(constants=bytes(3000)).sections["total"]
+    with pytest.raises(DoesNotFitError) as caught:
+        build(constants=bytes(3000), memory=(sram(4096),))
+    error = caught.value
+    assert (error.program, error.needed, error.available) == ("p0", fitting, 4096)
+    for part in ("program p0", "sram", str(fitting), "4096", "constants 3000", "stack 2048"):
+        assert part in str(error)
+
+
+def test_an_image_that_just_fits_is_linked(build: Builder) -> None:
+    total = build().sections["total"]
+    build(memory=(sram(total),))
+    with pytest.raises(DoesNotFitError):
+        build(memory=(sram(total - 1),))
+
+
+def test_what_the_compiler_rejects_is_named(build: Builder) -> None:
+    with pytest.raises(ToolchainError, match=r"rejects kernels\.c.*no_such_variable"):
+        build(body=_UNUSED + "    out[0] = no_such_variable;\n")
+
+
+def test_a_missing_function_is_named(build: Builder) -> None:
+    body = _UNUSED + "    out[0] = (int8_t)no_such_function();\n"
+    with pytest.raises(ToolchainError, match=r"does not link program p0.*no_such_function"):
+        build(declarations="int no_such_function(void);\n", body=body)
+
+
+def test_a_machine_without_a_place_for_data_is_an_error() -> None:
+    with pytest.raises(MachineError, match="no memory region holds data"):
+        linker_script([MemoryRegion("rom", 0, 4096, ("code", "constants"))], STACK_BYTES)
+
+
+def test_an_unknown_core_is_an_error() -> None:
+    with pytest.raises(ToolchainError, match="cortex-m4"):
+        zig_target_toolchain("z80")
