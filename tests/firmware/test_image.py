@@ -40,6 +40,8 @@ E_VERSION = 5
 
 # Kernels that look at nothing must say so.
 _UNUSED = (
+    "    (void)in; (void)constants; (void)rows; (void)row_bytes; (void)in_stride; (void)out;\n"
+)
 
 Builder = Callable[..., Image]
 
@@ -224,10 +226,6 @@ def fault_of(image: Image) -> tuple[Pe, FaultError]:
     return pe, caught.value
 
 
-    "    (void)in; (void)constants; (void)rows; (void)row_bytes; (void)in_stride; (void)out;\n"
-)
-
-
 def test_a_bad_access_is_recorded(build: Builder) -> None:
     image = build(body=_UNUSED + "    *(volatile uint32_t *)0x40000010u = 7u;\n    out[0] = 1;\n")
     pe, error = fault_of(image)
@@ -254,6 +252,14 @@ def test_a_jump_out_of_memory_is_recorded(build: Builder) -> None:
     _, error = fault_of(build(body=body))
     assert error.record.kind == FAULT_BUS
     assert error.record.pc == 0x60000000
+
+
+def test_a_fault_without_a_stack_is_recorded(build: Builder) -> None:
+    body = _UNUSED + '    __asm volatile("mov r0, #0\\n mov sp, r0\\n udf #0");\n'
+    _, error = fault_of(build(body=body))
+    assert error.record.kind == FAULT_BUS
+    assert error.record.cfsr == 1 << 16 | 1 << 12  # UNDEFINSTR, and STKERR on top of it
+    assert (error.record.pc, error.record.lr) == (0, 0)
 
 
 def test_a_stack_that_is_too_small_is_recorded(build: Builder) -> None:
@@ -302,7 +308,7 @@ def helpers(image: Image) -> list[str]:
     """Functions that the compiler brought from a library of its own."""
     return [
         name
-        for name in image.symbols
+        for name in symbol_names(image.elf, undefined=False)
         if name.startswith("__") and not _MEMORY_HELPER.fullmatch(name)
     ]
 

@@ -42,7 +42,7 @@ def _wrap32(x: int) -> int:
     return ((x + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
 
 
-def quantize_multiplier(real: float) -> Scaled:
+def quantize_multiplier(real: float, max_shift: int = 30) -> Scaled:
     """kernels/internal/quantization_util.cc, QuantizeMultiplier."""
     if real == 0.0:
         return Scaled(0, 0)
@@ -53,7 +53,7 @@ def quantize_multiplier(real: float) -> Scaled:
         shift += 1
     if shift < -31:
         return Scaled(0, 0)
-    if shift > 30:
+    if shift > max_shift:
         raise ContractError(f"the factor {real:.3g} between scales is out of range")
     return Scaled(fixed, shift)
 
@@ -85,18 +85,16 @@ def requantize(x: int, by: Scaled) -> int:
 
 
 def channel_multipliers(in_scale: np.float32, w_scales: Array, out_scale: np.float32) -> Array:
-    """kernels/kernel_util.cc, PopulateConvolutionQuantizationParams: rows of multiplier, shift."""
+    """kernels/kernel_util.cc, PopulateConvolutionQuantizationParams: rows of multiplier, shift.
+
+    Dense layers too. Sources of early 2026 multiply the scales of a dense layer with one weight
+    scale in float; the interpreter that is the oracle does it in double.
+    """
     pairs = []
     for w_scale in w_scales:
         scaled = quantize_multiplier(float(in_scale) * float(w_scale) / float(out_scale))
         pairs.append((scaled.multiplier, scaled.shift))
     return np.array(pairs, np.int64)
-
-
-def dense_multiplier(in_scale: np.float32, w_scale: np.float32, out_scale: np.float32) -> Scaled:
-    """kernels/kernel_util.cc, GetQuantizedConvolutionMultipler: a product in float."""
-    product = np.float32(in_scale) * np.float32(w_scale)
-    return quantize_multiplier(float(product) / float(out_scale))
 
 
 def quantized_bound(bound: float, scale: np.float32, zero_point: int) -> int:
@@ -179,7 +177,7 @@ def softmax_table(in_scale: np.float32, beta: float) -> Array:
     real = min(beta * float(in_scale) * (1 << (31 - integer_bits)), (1 << 31) - 1.0)
     if real <= 1.0:
         raise ContractError(f"the scale {float(in_scale):.3g} of a softmax is too small")
-    by = quantize_multiplier(real)
+    by = quantize_multiplier(real, max_shift=31)
     radius = ((1 << integer_bits) - 1) * (1 << (31 - integer_bits)) / (1 << by.shift)
     table = []
     for difference in range(256):

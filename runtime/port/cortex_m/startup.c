@@ -28,10 +28,10 @@ extern uint32_t weft_ld_bss_start[], weft_ld_bss_end[];
 #define CFSR_MMFAR_VALID (1u << 7)
 #define CFSR_BFAR_VALID (1u << 15)
 
-/* The hardware's exception frame, in words. */
+/* The hardware's exception frame: indices of its words, its size. */
 #define FRAME_LR 5u
 #define FRAME_PC 6u
-#define FRAME_WORDS 8u
+#define FRAME_BYTES 32u
 
 volatile weft_fault_record_t weft_fault_record;
 
@@ -120,8 +120,9 @@ __attribute__((used)) void weft_image_fault(const uint32_t *stack_pointer)
     __asm volatile("mrs %0, ipsr" : "=r"(exception));
     const uint32_t cfsr = *reg(SCB_CFSR);
     volatile weft_fault_record_t *record = &weft_fault_record;
-    if ((uintptr_t)stack_pointer >= (uintptr_t)weft_ld_stack_limit &&
-        (uintptr_t)(stack_pointer + FRAME_WORDS) <= (uintptr_t)weft_ld_stack_top) {
+    const uintptr_t frame = (uintptr_t)stack_pointer;
+    if (frame >= (uintptr_t)weft_ld_stack_limit &&
+        frame <= (uintptr_t)weft_ld_stack_top - FRAME_BYTES) {
         record->pc = stack_pointer[FRAME_PC];
         record->lr = stack_pointer[FRAME_LR];
     }

@@ -8,7 +8,6 @@ memory. ``weft_port_wait`` is served here too: an image that reaches it sleeps u
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +25,8 @@ unicorn: Any = untyped_unicorn
 _SYSTEM_SPACE = 0xE000E000
 _SYSTEM_BYTES = 0x1000
 _SHCSR, _CFSR, _HFSR, _BFAR = 0xE000ED24, 0xE000ED28, 0xE000ED2C, 0xE000ED38
-_IBUSERR, _PRECISERR, _BFARVALID, _UNDEFINSTR = 1 << 8, 1 << 9, 1 << 15, 1 << 16
+_IBUSERR, _PRECISERR, _STKERR, _BFARVALID = 1 << 8, 1 << 9, 1 << 12, 1 << 15
+_UNDEFINSTR = 1 << 16
 _FORCED, _DEBUGEVT = 1 << 30, 1 << 31
 _HARD_FAULT, _BUS_FAULT, _USAGE_FAULT, _SVCALL = 3, 5, 6, 11
 _ENABLE_BITS = {_BUS_FAULT: 1 << 17, _USAGE_FAULT: 1 << 18}
@@ -233,16 +233,18 @@ class Pe:
 
     def _enter_exception(self, number: int, *, cfsr: int = 0, hfsr: int = 0) -> None:
         uc = self._uc
+        frame = [int(uc.reg_read(register)) for register in _STACKED]
+        frame += [int(uc.reg_read(arm.UC_ARM_REG_PC)), int(uc.reg_read(arm.UC_ARM_REG_XPSR))]
+        pointer = (int(uc.reg_read(arm.UC_ARM_REG_SP)) - 4 * len(frame)) & 0xFFFFFFF8
+        try:
+            uc.mem_write(pointer, struct.pack("<8I", *frame))
+        except unicorn.UcError:
+            # Nowhere to push to: a second fault, which comes first.
+            number, cfsr = _BUS_FAULT, cfsr | _STKERR
         if number in _ENABLE_BITS and not self.word(_SHCSR) & _ENABLE_BITS[number]:
             number, hfsr = _HARD_FAULT, hfsr | _FORCED
         self._set_word(_CFSR, self.word(_CFSR) | cfsr)
         self._set_word(_HFSR, self.word(_HFSR) | hfsr)
-        frame = [int(uc.reg_read(register)) for register in _STACKED]
-        frame += [int(uc.reg_read(arm.UC_ARM_REG_PC)), int(uc.reg_read(arm.UC_ARM_REG_XPSR))]
-        pointer = (int(uc.reg_read(arm.UC_ARM_REG_SP)) - 4 * len(frame)) & 0xFFFFFFF8
-        # Without memory to push to, the core would note a stacking error and go on.
-        with contextlib.suppress(unicorn.UcError):
-            uc.mem_write(pointer, struct.pack("<8I", *frame))
         uc.reg_write(arm.UC_ARM_REG_SP, pointer)
         uc.reg_write(arm.UC_ARM_REG_LR, _THREAD_MSP)
         uc.reg_write(arm.UC_ARM_REG_IPSR, number)

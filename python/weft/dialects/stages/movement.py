@@ -24,7 +24,7 @@ from xdsl.utils.exceptions import VerifyException
 from weft.dialects.stages.base import Stage, int_of, ints, shape_of
 from weft.kernels.base import KernelCall
 from weft.kernels.movement import Copy, Fill
-from weft.kernels.view import View, loops_of
+from weft.kernels.view import View, loops_of, merge_axes
 
 
 def copy_calls(source: View, target: View) -> list[KernelCall]:
@@ -41,16 +41,15 @@ def copy_calls(source: View, target: View) -> list[KernelCall]:
 
 def fill_calls(target: View, value: int) -> list[KernelCall]:
     """Sets all of ``target`` (int8) to ``value``."""
+    (merged,) = merge_axes([target])
+    is_dense_inside = merged.strides[-1] == 1
     made = []
-    for (part,) in loops_of([target], 2):
-        if part.strides[-1] != 1:  # one column at a time
-            part = replace(part, shape=(prod(part.shape), 1), strides=(part.strides[-1], 1))
-        numbers = {
-            "rows": part.shape[0],
-            "columns": part.shape[1],
-            "out_row": part.strides[0],
-            "value": value,
-        }
+    for (part,) in loops_of([target], 2 if is_dense_inside else 1):
+        if is_dense_inside:
+            rows, columns, stride = part.shape[0], part.shape[1], part.strides[0]
+        else:  # a column: rows of one element
+            rows, columns, stride = part.shape[0], 1, part.strides[0]
+        numbers = {"rows": rows, "columns": columns, "out_row": stride, "value": value}
         made.append(KernelCall(Fill(), pointers={"out": part.pointer}, numbers=numbers))
     return made
 

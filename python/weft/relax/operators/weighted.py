@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from weft.relax.expressions import QuantizedConstant, ints, shape_of
-from weft.relax.tflite_contract import Array, channel_multipliers, dense_multiplier
+from weft.relax.tflite_contract import Array, channel_multipliers
 from weft.relax.context import Context, Result, Unmatched
 
 
@@ -118,11 +118,8 @@ def lower_matmul(
     values = _symmetric(weights, 1).T
     x_scale, x_zero_point = x_quantization.single
     out_channels = values.shape[0]
-    if weights.quantization.is_per_tensor:
-        one = dense_multiplier(x_scale, weights.quantization.scale[0], result.scale)
-        scaling = np.array([(one.multiplier, one.shift)] * out_channels, np.int64)
-    else:
-        scaling = channel_multipliers(x_scale, weights.quantization.scale, result.scale)
+    scales = np.broadcast_to(weights.quantization.scale, (out_channels,))
+    scaling = channel_multipliers(x_scale, scales, result.scale)
     if bias is None:
         bias = np.zeros(out_channels, np.int32)
     bias = folded_bias(bias, values.sum(axis=1), x_zero_point)

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: thin, with one exit status for each side's mistakes.
+
+0 done, 2 the user's mistake (one line on stderr), 1 ours. With ``--json`` exactly one JSON object
+goes to stdout and everything else to stderr. Imports are inside of the commands, so that a command
+pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from weft import __version__
+from weft.errors import InputError, WeftError
+
+if TYPE_CHECKING:
+    from weft.program import Program
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_DEBUG_VARIABLE = "WEFT_TRACEBACK"
+
+
+class _Group(click.Group):
+    """Turns the user's mistakes into one line."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.exceptions.Exit as request:
+            sys.exit(request.exit_code)
+        except click.Abort:
+            click.echo("interrupted", err=True)
+            sys.exit(130)
+        except click.ClickException as error:
+            message = error.format_message().splitlines()
+            click.echo(f"weft: {' '.join(message)}", err=True)
+            sys.exit(2)
+        except WeftError as error:
+            import os
+
+            if os.environ.get(_DEBUG_VARIABLE):
+                raise
+            click.echo(f"weft: {' '.join(str(error).split())}", err=True)
+            sys.exit(2)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="weft")
+def main() -> None:
+    """Neural networks on meshes of small bare-metal processing elements."""
+
+
+def _emit(report: dict[str, Any], as_json: bool, text: str) -> None:
+    click.echo(json_module.dumps(report, sort_keys=True) if as_json else text)
+
+
+def _facts(program: Program) -> dict[str, Any]:
+    """What both ``run`` and ``compile`` report."""
+    programs = program.manifest["programs"]
+    return {
+        "machine": program.manifest["machine"],
+        "pes_used": sum(len(p["pes"]) for p in programs),
+        "programs": len(programs),
+        "stages": sum(len(p["tasks"]) for p in programs),
+        "sram_peak_bytes": program.sram_bytes,
+    }
+
+
+def _compiled(model: str, machine: str | None) -> Program:
+    """A program folder as it is, or a model compiled (or found in the cache)."""
+    import weft
+    from weft.compiler import DEFAULT_MACHINE
+
+    path = Path(model)
+    if path.is_dir():
+        program = weft.load(path)
+        compiled_for = program.manifest["machine"]
+        if machine is not None and Path(machine).stem != compiled_for:
+            raise InputError(f"{path} was compiled for {compiled_for}, not for {machine}")
+        return program
+    return weft.compile(path, machine or DEFAULT_MACHINE)
+
+
+@main.command()
+@click.argument("model", type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(), help="Folder to write.")
+@click.option("--machine", default=None, help="Bundled name or machine file.")
+@click.option("--dump-ir", type=click.Path(), help="Folder for the IR after every pass.")
+@_JSON
+def compile(
+    model: str, output: str, machine: str | None, dump_ir: str | None, as_json: bool
+) -> None:
+    """Compile MODEL into a folder of C sources, constants and a manifest."""
+    import weft
+    from weft.compiler import DEFAULT_MACHINE
+
+    start = time.perf_counter()
+    program = weft.compile(
+        Path(model), machine or DEFAULT_MACHINE, output=output, dump_ir=dump_ir
+    )
+    facts = {**_facts(program), "wall_s": round(time.perf_counter() - start, 3)}
+    memory = program.manifest["programs"][0]["memory"]
+    lines = [
+        f"{output}: {facts['stages']} stages on {facts['pes_used']} PE of {facts['machine']}",
+        f"  SRAM {facts['sram_peak_bytes']} bytes: "
+        + ", ".join(f"{k} {v}" for k, v in program.manifest["programs"][0]["sections"].items()),
+        f"  arena {memory['arena_ratio']:.3f} x its lower bound of "
+        f"{memory['arena_lower_bound']} bytes",
+    ]
+    if program.manifest["programs"][0]["sizes_from"] is None:
+        lines.append("  code not measured: no target compiler (pip install weft[embedded])")
+    _emit(facts, as_json, "\n".join(lines))
+
+
+@main.command()
+@click.argument("model", type=click.Path())
+@click.option("--machine", default=None, help="Bundled name or machine file.")
+@click.option("--engine", default="native", show_default=True, type=click.Choice(["native"]))
+@click.option("--input", "input_file", type=click.Path(), help=".npy, or .npz with several.")
+@click.option("--output", "output_file", type=click.Path(), help=".npy, or .npz if several.")
+@click.option("--frames", default=1, show_default=True, type=click.IntRange(1, 1_000_000))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random input.")
+@_JSON
+def run(
+    model: str,
+    machine: str | None,
+    engine: str,
+    input_file: str | None,
+    output_file: str | None,
+    frames: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Run MODEL (a file, or a folder from `weft compile`) on an input.
+
+    The input is one frame, or as many as --frames says stacked along a new first axis. Without
+    one, seeded random frames are used.
+    """
+    from weft.frames import output_digest, read_frames, write_outputs
+
+    start = time.perf_counter()
+    program = _compiled(model, machine)
+    batch = read_frames(program.inputs, input_file, frames, seed)
+    with program.open(engine) as session:
+        results = list(session.stream(batch))
+    outputs = [r if isinstance(r, tuple) else (r,) for r in results]
+    digest = output_digest(outputs)
+    if output_file is not None:
+        write_outputs(Path(output_file), program.outputs, outputs)
+    report = {
+        **_facts(program),
+        "engine": engine,
+        "frames": len(outputs),
+        "output_sha256": digest,
+        "wall_s": round(time.perf_counter() - start, 3),
+    }
+    text = [f"{len(outputs)} frame(s) on {report['pes_used']} PE of {report['machine']} ({engine})"]
+    for info, array in zip(program.outputs, outputs[0], strict=True):
+        text.append(f"  {info.name} {info.dtype}{list(info.shape)}: {_preview(array)}")
+    text.append(f"  sha256 of the output {digest}")
+    _emit(report, as_json, "\n".join(text))
+
+
+def _preview(array: Any) -> str:
+    values = " ".join(f"{v:g}" for v in array.reshape(-1)[:12])
+    return values + (" ..." if array.size > 12 else "")
+
+
+@main.command()
+@click.argument("name", required=False)
+@_JSON
+def machines(name: str | None, as_json: bool) -> None:
+    """List the bundled machines, or show one (or a machine file)."""
+    from weft.machines import bundled_machines, load_machine
+    from weft.machines.describe import describe, summary
+
+    if name is None:
+        found = [load_machine(m) for m in bundled_machines()]
+        report: dict[str, Any] = {"machines": [summary(m) for m in found]}
+        lines = [f"{m.name:14} {len(m.usable()):5} PEs  {m.description}" for m in found]
+        _emit(report, as_json, "\n".join(lines))
+        return
+    machine = load_machine(name)
+    _emit(summary(machine), as_json, describe(machine))
+
+
+@main.command()
+@click.option("-o", "--output", default="weft-demo.png", show_default=True, help="The picture.")
+@_JSON
+def demo(output: str, as_json: bool) -> None:
+    """Recognise handwritten digits with the bundled model, from nothing to a picture."""
+    from weft.demo import run_demo
+
+    report, text = run_demo(Path(output), quiet=as_json)
+    _emit(report, as_json, text)
