@@ -101,9 +101,7 @@ def compile(
     from weft.compiler import DEFAULT_MACHINE
 
     start = time.perf_counter()
-    program = weft.compile(
-        Path(model), machine or DEFAULT_MACHINE, output=output, dump_ir=dump_ir
-    )
+    program = weft.compile(Path(model), machine or DEFAULT_MACHINE, output=output, dump_ir=dump_ir)
     facts = {**_facts(program), "wall_s": round(time.perf_counter() - start, 3)}
     memory = program.manifest["programs"][0]["memory"]
     lines = [

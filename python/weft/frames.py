@@ -106,7 +106,7 @@ def write_outputs(
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 if is_archive:
-                    np.savez(stream, **arrays)
+                    np.savez(stream, allow_pickle=False, **arrays)
                 else:
                     np.save(stream, next(iter(arrays.values())))
             os.chmod(scratch, 0o644)

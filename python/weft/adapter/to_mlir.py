@@ -63,7 +63,7 @@ def _dtype(expression: Any) -> str:
     return str(expression.ty.dtype)
 
 
-def _element_type(dtype: str) -> Attribute:
+def _element_type(dtype: str) -> IntegerType | Float32Type:
     if dtype == "bool":
         return IntegerType(1)
     if dtype == "float32":
@@ -76,7 +76,7 @@ def _element_type(dtype: str) -> Attribute:
 
 def _width(type_: Attribute) -> int:
     assert isinstance(type_, IntegerType)
-    return type_.width.data
+    return int(type_.width.data)
 
 
 def _is_unsigned(dtype: str) -> bool:
@@ -234,10 +234,10 @@ class _Translator:
         from_type, to_type = _element_type(source), _element_type(target)
         if from_type == to_type:
             return value
-        if isinstance(from_type, Float32Type):
-            return self.emit(arith.FPToSIOp(value, to_type))
         if isinstance(to_type, Float32Type):
             return self.emit(arith.SIToFPOp(value, to_type))
+        if isinstance(from_type, Float32Type):
+            return self.emit(arith.FPToSIOp(value, to_type))
         if _width(from_type) > _width(to_type):
             return self.emit(arith.TruncIOp(value, to_type))
         extend = arith.ExtUIOp if _is_unsigned(source) or source == "bool" else arith.ExtSIOp
@@ -285,7 +285,9 @@ class _Translator:
             return self.value(e.args[0])
         if name == "call_pure_extern":
             arguments = [self.value(a) for a in e.args[1:]]
-            return self.emit(func.CallOp(str(e.args[0].value), arguments, [_element_type(_dtype(e))]))
+            return self.emit(
+                func.CallOp(str(e.args[0].value), arguments, [_element_type(_dtype(e))])
+            )
         raise UntranslatableError(f"call of {e.op.name}")
 
     def _lazy_select(self, condition: Any, then: Any, otherwise: Any) -> SSAValue:
@@ -377,7 +379,7 @@ class _Translator:
 
             self.nested(block, build)
             regions.append(Region(block))
-        self.at.insert(scf.IfOp(condition, [], *regions))
+        self.at.insert(scf.IfOp(condition, [], regions[0], regions[1] if regions[1:] else None))
 
     def _do_evaluate(self, s: Any) -> None:
         if type(s.value).__name__ != "IntImm":
@@ -416,4 +418,3 @@ def to_mlir(name: str, lowered: tirx.PrimFunc, written: Sequence[str]) -> func.F
     translator.statement(lowered.body)
     translator.at.insert(func.ReturnOp())
     return function
-

@@ -50,9 +50,7 @@ def _footprint(
 def precheck(compilation: Compilation, pe_class: PeClass) -> None:
     """Refuses what cannot fit whatever its code, before any code is made."""
     for program in programs_of(compilation):
-        check_fit(
-            program.sym_name.data, _footprint(compilation, program, pe_class, None), pe_class
-        )
+        check_fit(program.sym_name.data, _footprint(compilation, program, pe_class, None), pe_class)
 
 
 def finish(
@@ -66,7 +64,9 @@ def finish(
 ) -> None:
     """Fills the empty ``folder`` and checks that every program fits."""
     functions = {
-        op.sym_name.data: op for op in kernels.ops if isinstance(op, FuncOp) and not op.is_declaration
+        op.sym_name.data: op
+        for op in kernels.ops
+        if isinstance(op, FuncOp) and not op.is_declaration
     }
     write_sources(compilation, functions, folder)
     toolchain = find_target_toolchain(pe_class.core)

@@ -30,9 +30,47 @@ _WIDTH = 100
 # Stands for a space at which a line must not be broken.
 _GLUE = "\N{NO-BREAK SPACE}"
 _C_WORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if "
-    "inline int long register restrict return short signed sizeof static struct switch typedef "
-    "union unsigned void volatile while bool true false min max".split()
+    [
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+        "bool",
+        "true",
+        "false",
+        "min",
+        "max",
+    ]
 )
 
 # Operator precedence of C, as far as it is used; larger binds tighter.
@@ -65,7 +103,18 @@ _UNSIGNED = {
     "arith.shli": ("<<", _SHIFT),
 }
 _CALLS = {"arith.minsi": "weft_min", "arith.maxsi": "weft_max"}
-_COMPARE_SIGN = {0: "==", 1: "!=", 2: "<", 3: "<=", 4: ">", 5: ">=", 6: "<", 7: "<=", 8: ">", 9: ">="}
+_COMPARE_SIGN = {
+    0: "==",
+    1: "!=",
+    2: "<",
+    3: "<=",
+    4: ">",
+    5: ">=",
+    6: "<",
+    7: "<=",
+    8: ">",
+    9: ">=",
+}
 _FIRST_UNSIGNED_PREDICATE = 6
 # Keys are MLIR's numbers of oeq, ogt, oge, olt, ole and une: what C's operators mean.
 _COMPARE_FLOAT = {1: "==", 2: ">", 3: ">=", 4: "<", 5: "<=", 13: "!="}
@@ -309,7 +358,9 @@ class FunctionPrinter:
         if isinstance(op, memref.LoadOp | scf.IfOp):
             return True
         return any(
-            isinstance(v, OpResult) and v.op.parent is op.parent and self._is_folded(v)
+            isinstance(v, OpResult)
+            and v.op.parent is op.parent
+            and self._is_folded(v)
             and self._reads_memory(v.op)
             for v in op.operands
         )
@@ -360,7 +411,7 @@ class FunctionPrinter:
             return _Text(f"{self.text(op.cond, _OR)} ? {sides[0]} : {sides[1]}", _TERNARY)
         if isinstance(op, func.CallOp):
             arguments = ", ".join(self.text(v) for v in op.arguments)
-            return _Text(f"{op.callee.string_value()}({arguments})")
+            return _Text(f"{op.callee.root_reference.data}({arguments})")
         return self.by_name(op)
 
     def by_name(self, op: Operation) -> _Text:

@@ -31,7 +31,6 @@ from weft.paths import runtime_folder
 from weft.transforms.compilation import Compilation
 
 
-
 def runtime_files(folder: Path) -> list[str]:
     """The files that every binary of a program shares, as paths below ``folder``, in order."""
     parts = [folder / "include", folder / "src"]
@@ -78,9 +77,7 @@ def check_target(target: Path) -> None:
         )
 
 
-def write_sources(
-    compilation: Compilation, functions: Mapping[str, FuncOp], folder: Path
-) -> None:
+def write_sources(compilation: Compilation, functions: Mapping[str, FuncOp], folder: Path) -> None:
     """Writes all but the manifest into the empty ``folder``."""
     shutil.copytree(
         runtime_folder(), folder / "runtime", ignore=shutil.ignore_patterns("CMakeLists.txt")
@@ -131,9 +128,7 @@ def _kernels_source(compilation: Compilation, functions: Mapping[str, FuncOp]) -
 
 def _host_source(names: list[str]) -> str:
     includes = "".join(f'#include "{name}.h"\n' for name in names)
-    rows = "".join(
-        f"    {{&{n}_program, {n}_tables, {n.upper()}_TABLE_WORDS}},\n" for n in names
-    )
+    rows = "".join(f"    {{&{n}_program, {n}_tables, {n.upper()}_TABLE_WORDS}},\n" for n in names)
     return (
         GENERATED
         + f"""{includes}#include "library.h"

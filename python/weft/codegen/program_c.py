@@ -84,7 +84,9 @@ def build_tables(program: ProgramOp, arena_bytes: int, constants_bytes: int) -> 
         Row(_channel_words(c), f"{c.direction.data} {c.label.data}")
         for c in program.of_type(ChannelOp)
     ]
-    tasks, calls, args = [], [], []
+    tasks: list[Row] = []
+    calls: list[Row] = []
+    args: list[Row] = []
     arg_count = 0
     for number, task in enumerate(program.of_type(TaskOp)):
         made = list(task.calls)
@@ -126,9 +128,7 @@ def tables_source(name: str, tables: Tables) -> str:
             if row.comment:
                 lines.append(f"    /* {_comment(row.comment)} */")
             words = " ".join(_word(w) + "," for w in row.words)
-            lines += textwrap.wrap(
-                words, 100, initial_indent=" " * 4, subsequent_indent=" " * 4
-            )
+            lines += textwrap.wrap(words, 100, initial_indent=" " * 4, subsequent_indent=" " * 4)
     return "\n".join([*lines, "};", ""])
 
 
@@ -248,9 +248,7 @@ def _invoker(kernel: str, function: FuncOp) -> str:
     )
 
 
-def constants_bytes_of(
-    program: ProgramOp, constants: Mapping[str, np.ndarray[Any, Any]]
-) -> bytes:
+def constants_bytes_of(program: ProgramOp, constants: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
     """``<name>_constants.bin``: every constant at its address, little endian, gaps zero."""
     ops: Sequence[ConstantOp] = program.of_type(ConstantOp)
     blob = bytearray(max((op.offset + op.size for op in ops), default=0))

@@ -39,7 +39,6 @@ from xdsl.irdl import (
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-
 _Op = TypeVar("_Op", bound=Operation)
 
 
@@ -170,7 +169,7 @@ class CallOp(IRDLOperation):
 
     @property
     def kernel_name(self) -> str:
-        return self.kernel.string_value()
+        return str(self.kernel.root_reference.data)
 
     def verify_(self) -> None:
         offsets = self.byte_offsets.get_values()

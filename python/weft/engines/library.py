@@ -12,13 +12,14 @@ import hashlib
 import os
 import platform
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from weft.codegen.toolchain import C_FLAGS, Toolchain, find_host_compiler
 from weft.paths import cache_folder
 from weft.program import Program
 
-_FLAGS = (*C_FLAGS, "-O3", "-fPIC", "-shared", "-fvisibility=hidden")
+_FLAGS = (*C_FLAGS, "-O3", "-march=native", "-fPIC", "-shared")
 
 
 def _processor() -> str:
@@ -58,22 +59,28 @@ def host_library(program: Program) -> Path:
 
     Raises ``ToolchainError`` if there is no C compiler or it fails.
     """
+    return build_library(program, _sources(program), ["-fvisibility=hidden"])
+
+
+def build_library(program: Program, sources: Sequence[str], extra_flags: Sequence[str]) -> Path:
+    """A shared library of some of a program's C files (paths below its folder), cached."""
     compiler = find_host_compiler()
     flags = (
         *_FLAGS,
-        "-march=native",
+        *extra_flags,
         f'-DWEFT_RUNTIME_HASH="{program.manifest["runtime_sha256"]}"',
     )
-    target = cache_folder() / "libraries" / f"{_key(program, compiler, flags)}.so"
+    key = _key(program, compiler, (*flags, *sources))
+    target = cache_folder() / "libraries" / f"{key}.so"
     if target.is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, scratch = tempfile.mkstemp(prefix=".build-", suffix=".so", dir=target.parent)
     os.close(descriptor)
     try:
-        arguments = ["-I", ".", "-I", "runtime/include", "-I", "runtime/port/host"]
+        includes = ["-I", ".", "-I", "runtime/include", "-I", "runtime/port/host"]
         compiler.run(
-            [*flags, *arguments, *_sources(program), "-o", scratch],
+            [*flags, *includes, *sources, "-o", scratch],
             program.folder,
             what=f"the host library of {program.folder.name}",
         )

@@ -53,6 +53,7 @@ class Session(ABC):
     def _run(self, inputs: Sequence[Array]) -> list[Array]:
         """Runs checked, contiguous inputs."""
 
+    @abstractmethod
     def close(self) -> None:
         """Frees what the engine holds. A closed session runs nothing."""
 

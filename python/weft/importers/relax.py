@@ -13,9 +13,7 @@ from tvm import relax
 from weft.errors import ModelError
 
 
-def bind_parameters(
-    module: tvm.IRModule, name: str, params: Mapping[str, Any]
-) -> tvm.IRModule:
+def bind_parameters(module: tvm.IRModule, name: str, params: Mapping[str, Any]) -> tvm.IRModule:
     """Checks that there is a Relax ``main`` and replaces its parameters by constants."""
     if "main" not in [g.name_hint for g in module.get_global_vars()] or not isinstance(
         module["main"], relax.Function

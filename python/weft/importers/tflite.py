@@ -32,7 +32,7 @@ class _Unsupported(Exception):
 
 def _identifier(name: str) -> str:
     """A short name for variables and reports."""
-    text = re.sub(r"\W+", "_", name.split(";")[0]).strip("_")
+    text = re.sub(r"\W+", "_", name.split(";", maxsplit=1)[0]).strip("_")
     return text[-_MAX_NAME:].strip("_") or "tensor"
 
 
@@ -475,7 +475,9 @@ def _dequantize(importer: _Importer, operator: Operator) -> None:
     importer.values[operator.outputs[0].index] = importer.real(x)
 
 
-def _slice_of(importer: _Importer, x: Tensor, begin: list[int], steps: list[int], out: Tensor) -> None:
+def _slice_of(
+    importer: _Importer, x: Tensor, begin: list[int], steps: list[int], out: Tensor
+) -> None:
     """Takes ``out.shape`` elements from ``begin`` on; axes that ``out`` lacks are of extent 1."""
     kept = list(out.shape)
     extents = []

@@ -141,7 +141,7 @@ class _Reader:
         if value == tflite.BuiltinOperator.CUSTOM:
             custom = code.CustomCode()
             return f"custom operator {custom.decode(errors='replace') if custom else '?'}"
-        return _OPERATOR_NAMES.get(value, f"operator {value}")
+        return str(_OPERATOR_NAMES.get(value, f"operator {value}"))
 
     def tensor(self, tensor: Any, index: int) -> Tensor:
         raw_name = tensor.Name()

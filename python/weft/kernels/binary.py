@@ -32,9 +32,7 @@ class _Binary(Kernel):
     @property
     def summary(self) -> str:
         kinds = ["varies" if inner else "is fixed" for inner in (self.a_inner, self.b_inner)]
-        return (
-            f"Element-wise {self.family}; along the last axis a {kinds[0]} and b {kinds[1]}."
-        )
+        return f"Element-wise {self.family}; along the last axis a {kinds[0]} and b {kinds[1]}."
 
 
 @dataclass(frozen=True)
@@ -100,10 +98,23 @@ class Add(_Binary):
             high: T.int32,
         ) -> None:
             T.func_attr({"tirx.noalias": True})
-            a = T.match_buffer(a_, (extent0, extent1, extent2, extent3), "int8", strides=(a_stride0, a_stride1, a_stride2, a_inner))
-            b = T.match_buffer(b_, (extent0, extent1, extent2, extent3), "int8", strides=(b_stride0, b_stride1, b_stride2, b_inner))
+            a = T.match_buffer(
+                a_,
+                (extent0, extent1, extent2, extent3),
+                "int8",
+                strides=(a_stride0, a_stride1, a_stride2, a_inner),
+            )
+            b = T.match_buffer(
+                b_,
+                (extent0, extent1, extent2, extent3),
+                "int8",
+                strides=(b_stride0, b_stride1, b_stride2, b_inner),
+            )
             out = T.match_buffer(
-                out_, (extent0, extent1, extent2, extent3), "int8", strides=(out_stride0, out_stride1, out_stride2, 1)
+                out_,
+                (extent0, extent1, extent2, extent3),
+                "int8",
+                strides=(out_stride0, out_stride1, out_stride2, 1),
             )
             for i0, i1, i2, i3 in T.grid(extent0, extent1, extent2, extent3):
                 with T.sblock("add"):
@@ -171,10 +182,23 @@ class Mul(_Binary):
             high: T.int32,
         ) -> None:
             T.func_attr({"tirx.noalias": True})
-            a = T.match_buffer(a_, (extent0, extent1, extent2, extent3), "int8", strides=(a_stride0, a_stride1, a_stride2, a_inner))
-            b = T.match_buffer(b_, (extent0, extent1, extent2, extent3), "int8", strides=(b_stride0, b_stride1, b_stride2, b_inner))
+            a = T.match_buffer(
+                a_,
+                (extent0, extent1, extent2, extent3),
+                "int8",
+                strides=(a_stride0, a_stride1, a_stride2, a_inner),
+            )
+            b = T.match_buffer(
+                b_,
+                (extent0, extent1, extent2, extent3),
+                "int8",
+                strides=(b_stride0, b_stride1, b_stride2, b_inner),
+            )
             out = T.match_buffer(
-                out_, (extent0, extent1, extent2, extent3), "int8", strides=(out_stride0, out_stride1, out_stride2, 1)
+                out_,
+                (extent0, extent1, extent2, extent3),
+                "int8",
+                strides=(out_stride0, out_stride1, out_stride2, 1),
             )
             for i0, i1, i2, i3 in T.grid(extent0, extent1, extent2, extent3):
                 with T.sblock("mul"):

@@ -105,9 +105,7 @@ class DepthwiseConv2d(Kernel):
                 "int8",
                 strides=(x_row, x_pixel, 1),
             )
-            w = T.match_buffer(
-                w_, (kh, kw, channels, m), "int8", strides=(kw * w_tap, w_tap, m, 1)
-            )
+            w = T.match_buffer(w_, (kh, kw, channels, m), "int8", strides=(kw * w_tap, w_tap, m, 1))
             bias = T.match_buffer(bias_, (channels, m), "int32")
             multiplier = T.match_buffer(multiplier_, (channels, m), "int32")
             shift = T.match_buffer(shift_, (channels, m), "int8")

@@ -22,7 +22,7 @@ def kernel_module(
         for op in function.walk():
             if isinstance(op, func.CallOp):
                 types = [v.type for v in op.arguments], [r.type for r in op.results]
-                callees[op.callee.string_value()] = FunctionType.from_lists(*types)
+                callees[op.callee.root_reference.data] = FunctionType.from_lists(*types)
     declarations: list[Operation] = [
         func.FuncOp.external(name, list(type_.inputs), list(type_.outputs))
         for name, type_ in sorted(callees.items())

@@ -58,10 +58,16 @@ class Copy(Kernel):
         ) -> None:
             T.func_attr({"tirx.noalias": True})
             x = T.match_buffer(
-                x_, (extent0, extent1, extent2, extent3), dtype, strides=(x_stride0, x_stride1, x_stride2, x_stride3)
+                x_,
+                (extent0, extent1, extent2, extent3),
+                dtype,
+                strides=(x_stride0, x_stride1, x_stride2, x_stride3),
             )
             out = T.match_buffer(
-                out_, (extent0, extent1, extent2, extent3), dtype, strides=(out_stride0, out_stride1, out_stride2, out_stride3)
+                out_,
+                (extent0, extent1, extent2, extent3),
+                dtype,
+                strides=(out_stride0, out_stride1, out_stride2, out_stride3),
             )
             for i0, i1, i2, i3 in T.grid(extent0, extent1, extent2, extent3):
                 with T.sblock("copy"):
@@ -140,10 +146,18 @@ class Lookup(Kernel):
             out_stride2: T.int32,
         ) -> None:
             T.func_attr({"tirx.noalias": True})
-            x = T.match_buffer(x_, (extent0, extent1, extent2, extent3), "int8", strides=(x_stride0, x_stride1, x_stride2, 1))
+            x = T.match_buffer(
+                x_,
+                (extent0, extent1, extent2, extent3),
+                "int8",
+                strides=(x_stride0, x_stride1, x_stride2, 1),
+            )
             table = T.match_buffer(table_, (256,), dtype)
             out = T.match_buffer(
-                out_, (extent0, extent1, extent2, extent3), dtype, strides=(out_stride0, out_stride1, out_stride2, 1)
+                out_,
+                (extent0, extent1, extent2, extent3),
+                dtype,
+                strides=(out_stride0, out_stride1, out_stride2, 1),
             )
             for i0, i1, i2, i3 in T.grid(extent0, extent1, extent2, extent3):
                 with T.sblock("lookup"):
@@ -195,10 +209,18 @@ class Quantize(Kernel):
             zero_point: T.int32,
         ) -> None:
             T.func_attr({"tirx.noalias": True})
-            x = T.match_buffer(x_, (extent0, extent1, extent2, extent3), "float32", strides=(x_stride0, x_stride1, x_stride2, 1))
+            x = T.match_buffer(
+                x_,
+                (extent0, extent1, extent2, extent3),
+                "float32",
+                strides=(x_stride0, x_stride1, x_stride2, 1),
+            )
             scale = T.match_buffer(scale_, (1,), "float32")
             out = T.match_buffer(
-                out_, (extent0, extent1, extent2, extent3), "int8", strides=(out_stride0, out_stride1, out_stride2, 1)
+                out_,
+                (extent0, extent1, extent2, extent3),
+                "int8",
+                strides=(out_stride0, out_stride1, out_stride2, 1),
             )
             for i0, i1, i2, i3 in T.grid(extent0, extent1, extent2, extent3):
                 with T.sblock("quantize"):

@@ -21,9 +21,7 @@ def requantize(x: Any, multiplier: Any, shift: Any) -> Any:
     return _call("int32", "weft_requantize", x, multiplier, shift)
 
 
-def requantize_s8(
-    x: Any, multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any
-) -> Any:
+def requantize_s8(x: Any, multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any) -> Any:
     """``requantize``, plus the zero point, limited to low..high; int8 from int32."""
     return _call("int8", "weft_requantize_s8", x, multiplier, shift, zero_point, low, high)
 

@@ -65,9 +65,7 @@ class View:
         """The rest of the axes after fixing the leading ones."""
         n = len(indices)
         step = sum(i * s for i, s in zip(indices, self.strides, strict=False))
-        return View(
-            self.base, self.offset + step, self.shape[n:], self.strides[n:], self.dtype
-        )
+        return View(self.base, self.offset + step, self.shape[n:], self.strides[n:], self.dtype)
 
     def box(self, begin: Sequence[int], shape: Sequence[int]) -> View:
         """The sub-box that starts at ``begin``."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from weft.machines.model import Machine, MemoryRegion, PeClass
 from weft.machines.files import bundled_machines, load_machine
+from weft.machines.model import Machine, MemoryRegion, PeClass
 
 __all__ = ["Machine", "MemoryRegion", "PeClass", "bundled_machines", "load_machine"]

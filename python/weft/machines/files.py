@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -140,7 +142,7 @@ class _Reader:
             if not any(purpose in region.holds for region in memory):
                 self.fail(where, f"no region holds {purpose}")
         in_order = sorted(memory, key=lambda r: r.origin)
-        for a, b in zip(in_order, in_order[1:], strict=False):
+        for a, b in pairwise(in_order):
             if a.origin + a.length > b.origin:
                 self.fail(where, f"regions '{a.name}' and '{b.name}' overlap at {b.origin:#x}")
         names = [region.name for region in memory]
@@ -163,7 +165,16 @@ class _Reader:
             self.fail("grid", f"has more than {_MAX_PES} PEs")
         missing = frozenset(self.list_of(data.get("missing", []), "grid.missing", self.node))
         whole = Machine(
-            self.path.stem, description, classes, default, **sizes, **corner, missing=missing
+            self.path.stem,
+            description,
+            classes,
+            default,
+            width=sizes["width"],
+            height=sizes["height"],
+            pes_per_node=sizes["pes_per_node"],
+            x0=corner["x0"],
+            y0=corner["y0"],
+            missing=missing,
         )
         reserved = self.list_of(data.get("reserved", []), "grid.reserved", self.pe)
         exceptions = dict(
@@ -177,17 +188,7 @@ class _Reader:
                     self.fail(f"grid.{key}", f"there is no PE {pe}")
         if not there - set(reserved):
             self.fail("grid", "no PE is left to use")
-        return Machine(
-            self.path.stem,
-            description,
-            classes,
-            default,
-            **sizes,
-            **corner,
-            missing=missing,
-            reserved=frozenset(reserved),
-            exceptions=exceptions,
-        )
+        return replace(whole, reserved=frozenset(reserved), exceptions=exceptions)
 
     def known_class(self, value: Any, where: str, classes: Mapping[str, PeClass]) -> str:
         name = self.text(value, where)

@@ -104,6 +104,8 @@ def quantized_bound(bound: float, scale: np.float32, zero_point: int) -> int:
 
 @dataclass(frozen=True)
 class AddParameters:
+    """Factors of both operands and of their sum."""
+
     a: Scaled
     b: Scaled
     out: Scaled

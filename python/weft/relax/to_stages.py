@@ -26,9 +26,7 @@ class _Translator:
         self.block = Block(
             arg_types=[tensor_type(shape_of(p), dtype_of(p)) for p in function.params]
         )
-        self.values: dict[Any, SSAValue] = dict(
-            zip(function.params, self.block.args, strict=True)
-        )
+        self.values: dict[Any, SSAValue] = dict(zip(function.params, self.block.args, strict=True))
         self.constants: dict[str, np.ndarray[Any, Any]] = {}
         self.constant_values: dict[str, SSAValue] = {}
 

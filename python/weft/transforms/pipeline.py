@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 from xdsl.printer import Printer
@@ -41,8 +42,6 @@ class Dump:
         if self.folder is None:
             self.number += 1
             return
-        from io import StringIO
-
         stream = StringIO()
         Printer(stream).print_op(compilation.module)
         self.text(name, ".mlir", stream.getvalue() + "\n")

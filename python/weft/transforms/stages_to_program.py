@@ -91,8 +91,7 @@ class _Lowering:
             border = use.operation.border(use.index)
             if border is None or (wanted is not None and border.value != wanted.value):
                 continue
-            sides = zip(border[:4], wanted[:4] if wanted else (0,) * 4, strict=True)
-            wanted = Border(*(max(a, b) for a, b in sides), value=border.value)
+            wanted = border if wanted is None else wanted.union(border)
         return wanted
 
     def allocate(self, label: str, value: SSAValue, border: Border | None) -> View:

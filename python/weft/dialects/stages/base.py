@@ -65,6 +65,11 @@ class Border(NamedTuple):
     right: int
     value: int
 
+    def union(self, other: Border) -> Border:
+        """The smallest border that contains both, which have one value."""
+        top, bottom, left, right = (max(a, b) for a, b in zip(self[:4], other[:4], strict=True))
+        return Border(top, bottom, left, right, self.value)
+
 
 @irdl_op_definition
 class StageGraph(IRDLOperation):

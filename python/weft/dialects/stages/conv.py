@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from math import prod
 
@@ -53,10 +54,17 @@ class _Convolution(_Weighted):
         padding = ints(self.padding)
         if operand != 0 or not any(padding):
             return None
-        return Border(*padding, value=int_of(self.in_zero_point))
+        top, bottom, left, right = padding
+        return Border(top, bottom, left, right, int_of(self.in_zero_point))
 
+    @abstractmethod
     def _filter(self) -> tuple[int, int]:
-        raise NotImplementedError
+        """Height and width of the window."""
+
+    def _steps(self) -> tuple[int, int, int, int]:
+        """Strides and dilation, each down and across."""
+        (stride_h, stride_w), (dilation_h, dilation_w) = ints(self.strides), ints(self.dilation)
+        return stride_h, stride_w, dilation_h, dilation_w
 
     def verify_(self) -> None:
         if len(shape_of(self.x)) != 4 or len(shape_of(self.result)) != 4:
@@ -106,9 +114,7 @@ class Conv2dStage(_Convolution):
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         x, weights, bias, multiplier, shift = inputs
         out_channels, kernel_h, kernel_w, in_channels = weights.shape
-        kernel = Conv2d(
-            kernel_h, kernel_w, *ints(self.strides), *ints(self.dilation), in_channels
-        )
+        kernel = Conv2d(kernel_h, kernel_w, *self._steps(), in_channels)
         groups = int_of(self.groups)
         channels = out_channels // groups
         made = []
@@ -154,9 +160,7 @@ class DepthwiseStage(_Convolution):
         x, weights, bias, multiplier, shift = inputs
         kernel_h, kernel_w, out_channels = weights.shape
         channels = x.shape[3]
-        kernel = DepthwiseConv2d(
-            kernel_h, kernel_w, *ints(self.strides), *ints(self.dilation), out_channels // channels
-        )
+        kernel = DepthwiseConv2d(kernel_h, kernel_w, *self._steps(), out_channels // channels)
         made = []
         for frame in range(x.shape[0]):
             image, result = self._first_tap(x.at(frame)), out.at(frame)

@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 from xdsl.dialects.builtin import I64, DenseArrayBase, IntegerAttr, TensorType
+from xdsl.ir import SSAValue
 from xdsl.irdl import (
     ParsePropInAttrDict,
     irdl_op_definition,
@@ -17,7 +18,6 @@ from xdsl.irdl import (
     traits_def,
     var_operand_def,
 )
-from xdsl.ir import SSAValue
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 

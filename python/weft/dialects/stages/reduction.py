@@ -43,8 +43,9 @@ class PoolStage(Stage):
 
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         padding = ints(self.padding)
+        (window_h, window_w), (stride_h, stride_w) = ints(self.window), ints(self.strides)
         kernel = Pool2d(
-            self.operator.data, *ints(self.window), *ints(self.strides), padded=any(padding)
+            self.operator.data, window_h, window_w, stride_h, stride_w, padded=any(padding)
         )
         made = []
         for frame in range(out.shape[0]):

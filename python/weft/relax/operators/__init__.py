@@ -8,9 +8,9 @@ from typing import Any
 
 from tvm import relax
 
+from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import is_constant, op_name
 from weft.relax.operators import arithmetic, movement, reduction, weighted
-from weft.relax.context import Context, Result, Unmatched
 
 # Operators on floats between a dequantise and a quantise.
 Between = Callable[[Context, Any, Result], Any]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import Quantization, dtype_of, shape_of
 from weft.relax.operators.reduction import lower_int8_pool
 from weft.relax.operators.weighted import lower_biased
@@ -20,7 +21,6 @@ from weft.relax.tflite_contract import (
     relu_table,
     requantize_table,
 )
-from weft.relax.context import Context, Result, Unmatched
 
 
 def lookup(context: Context, x: Any, table: Array, label: str, dtype: str = "int8") -> Any:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
+from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import ints, op_name, shape_of
 from weft.relax.operators.arithmetic import lookup
 from weft.relax.tflite_contract import requantize_table
-from weft.relax.context import Context, Result, Unmatched
 
 
 def _reshape(context: Context, call: Any, x: Any) -> Any:
@@ -22,7 +22,9 @@ def _permute_dims(context: Context, call: Any, x: Any) -> Any:
     rank = len(shape_of(call))
     axes = call.attrs.axes
     order = list(range(rank))[::-1] if axes is None else [a % rank for a in ints(axes)]
-    return context.emit("transpose", [x], {"permutation": order}, shape_of(call), context.label(call))
+    return context.emit(
+        "transpose", [x], {"permutation": order}, shape_of(call), context.label(call)
+    )
 
 
 def _pad(context: Context, call: Any, x: Any, value: int) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import dtype_of, ints, shape_of
 from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, mean_multiplier, softmax_table
-from weft.relax.context import Context, Result, Unmatched
 
 # Beyond this the sum of exponentials could leave 32 bits.
 _MAX_SOFTMAX_DEPTH = 4095
@@ -77,14 +77,14 @@ def lower_mean(context: Context, call: Any, result: Result) -> Any:
         lowered = context.emit("reshape", [lowered], {}, shape, f"{result.label}.flat")
         axes = [first]
     by = mean_multiplier(scale, result.scale, count)
-    attributes = {
+    scaling: dict[str, Any] = {
         "axes": axes,
         "offset": zero_point * count,
         "multiplier": by.multiplier,
         "shift": by.shift,
         "zero_point": result.zero_point,
     }
-    return context.emit("mean", [lowered], attributes, result.shape, result.label)
+    return context.emit("mean", [lowered], scaling, result.shape, result.label)
 
 
 def lower_softmax(context: Context, call: Any, result: Result) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import QuantizedConstant, ints, shape_of
 from weft.relax.tflite_contract import Array, channel_multipliers
-from weft.relax.context import Context, Result, Unmatched
 
 
 def _weights(context: Context, expression: Any) -> QuantizedConstant:
@@ -66,9 +66,7 @@ def _stage_operands(
     ]
 
 
-def lower_conv2d(
-    context: Context, call: Any, result: Result, bias: Array | None = None
-) -> Any:
+def lower_conv2d(context: Context, call: Any, result: Result, bias: Array | None = None) -> Any:
     attrs = call.attrs
     if str(attrs.data_layout) != "NHWC":
         raise Unmatched(f"its layout is {attrs.data_layout}, not NHWC")
@@ -108,9 +106,7 @@ def lower_conv2d(
     return context.emit(kind, operands, attributes, result.shape, result.label)
 
 
-def lower_matmul(
-    context: Context, call: Any, result: Result, bias: Array | None = None
-) -> Any:
+def lower_matmul(context: Context, call: Any, result: Result, bias: Array | None = None) -> Any:
     x, x_quantization = context.dequantized(call.args[0])
     weights = _weights(context, call.args[1])
     if weights.values.ndim != 2:
