@@ -54,7 +54,7 @@ def compile_model(
     folder = cache_folder() / "programs" / _cache_key(data, name, found)
     if (folder / "manifest.json").is_file():
         return load_program(folder)
-    return _compile(model, data, name, found, folder, params, None, None)
+    return _compile(model, data, name, found, folder, params, None, None, in_cache=True)
 
 
 def _model_bytes(model: Any) -> tuple[bytes | None, str]:
@@ -109,6 +109,8 @@ def _compile(
     params: Mapping[str, Any] | None,
     schedules: Mapping[str, ScheduleFunction] | None,
     dump_ir: str | Path | None,
+    *,
+    in_cache: bool = False,
 ) -> Program:
     # Imported here: these import TVM.
     from weft.codegen.folder import check_target, whole_folder
@@ -124,9 +126,9 @@ def _compile(
         folder = Path(keep.name) / name
     check_target(folder)
     dump = Dump(Path(dump_ir) if dump_ir is not None else None)
-    relax_module = import_model(model if data is None else data, name, params)
+    relax_module, unsupported = import_model(model if data is None else data, name, params)
     dump.text("import", ".relax.py", relax_module.script())
-    integer = to_integer(relax_module, name)
+    integer = to_integer(relax_module, name, unsupported)
     dump.text("integer-stages", ".relax.py", integer.script())
     compilation = run_passes(to_stages(integer), dump)
     pe_class = _pe_class(machine)
@@ -135,6 +137,6 @@ def _compile(
     precheck(compilation, pe_class)
     kernels = kernel_module(compilation.kernels.values(), schedules)
     dump.text("kernels", ".mlir", f"{kernels}\n")
-    with whole_folder(folder) as scratch:
+    with whole_folder(folder, replace=not in_cache) as scratch:
         finish(compilation, kernels, scratch, name, data, machine, pe_class)
     return load_program(folder, keep)

@@ -61,6 +61,7 @@ def run_demo(picture: Path, quiet: bool) -> tuple[dict[str, Any], str]:
             agreed += bool(np.array_equal(result, reference.run(frame)))
     recognised = np.argmax(np.array(results), axis=1)
     correct = int(np.sum(recognised == labels))
+    percent = 100 * correct / len(labels)
     _draw(picture, held_out["images"], labels, recognised)
     report = {
         "machine": MACHINE,
@@ -79,7 +80,7 @@ def run_demo(picture: Path, quiet: bool) -> tuple[dict[str, Any], str]:
     }
     text = "\n".join(
         [
-            f"digits right          {correct} of {len(labels)} ({100 * correct / len(labels):.1f} %)",
+            f"digits right          {correct} of {len(labels)} ({percent:.1f} %)",
             f"same bytes as TFLM    {agreed} of {len(labels)}",
             f"SRAM on the PE        {program.sram_bytes} of 131072 bytes",
             f"time a digit (host)   {1e6 * seconds / len(labels):.0f} us",

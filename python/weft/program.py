@@ -26,7 +26,7 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled program in ``folder``, described by its ``manifest`` (docs/formats/manifest.md)."""
+    """A compiled program in ``folder`` with its ``manifest`` (docs/formats/manifest.md)."""
 
     folder: Path
     manifest: dict[str, Any]

@@ -158,6 +158,7 @@ def float_literal(value: float) -> str:
 
 
 def is_pure(op: Operation) -> bool:
+    """Whether ``op`` only computes its results."""
     # The functions that kernels call are scalar arithmetic (weft/arith.h).
     return op.dialect_name() == "arith" or isinstance(op, func.CallOp)
 
@@ -275,12 +276,14 @@ class FunctionPrinter:
             return op
         return None
 
+    def _initialises(self, store: memref.StoreOp, local: memref.AllocaOp) -> bool:
+        return local.memref in self._scalars and self._first_store(local) is store
+
     def store(self, op: memref.StoreOp) -> None:
         declared = ""
         target = op.memref.owner
-        if op.memref in self._scalars and isinstance(target, memref.AllocaOp):
-            if self._first_store(target) is op:
-                declared = f"{c_type(target.memref.type.element_type)} "
+        if isinstance(target, memref.AllocaOp) and self._initialises(op, target):
+            declared = f"{c_type(target.memref.type.element_type)} "
         self.line(f"{declared}{self.element(op.memref, op.indices)} = {self.text(op.value)};")
 
     def loop(self, op: scf.ForOp) -> None:

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from xdsl.dialects.func import FuncOp
@@ -48,23 +47,40 @@ def runtime_hash(folder: Path) -> str:
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill that takes the place of ``target`` only once it is complete."""
+def whole_folder(target: Path, *, replace: bool = True) -> Iterator[Path]:
+    """A folder to fill that takes the place of ``target`` only once it is complete.
+
+    Without ``replace``, one that another process put there in the meantime stays. A failure leaves
+    nothing behind, not even parents of ``target`` that were made for it.
+    """
+    made = [p for p in (target.parent, *target.parent.parents) if not p.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        os.chmod(scratch, 0o755)
+        scratch.chmod(0o755)
         yield scratch
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-            os.replace(target, old / "old")
-            os.replace(scratch, target)
-            shutil.rmtree(old)
-        else:
-            os.replace(scratch, target)
+        _put(scratch, target, replace)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(OSError):  # somebody else may use them by now
+            for parent in made:
+                parent.rmdir()
         raise
+
+
+def _put(scratch: Path, target: Path, replace: bool) -> None:
+    if target.exists() and replace:
+        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        target.rename(old / "old")
+        scratch.rename(target)
+        shutil.rmtree(old)
+        return
+    try:
+        scratch.rename(target)
+    except OSError:
+        if replace or not target.is_dir():
+            raise
+        shutil.rmtree(scratch)
 
 
 def check_target(target: Path) -> None:

@@ -163,7 +163,7 @@ def header_source(name: str, tables: Tables, arena_bytes: int, constants_bytes: 
 /* The code. */
 extern const weft_program_t {name}_program;
 
-/* The tables of the PE that runs it, {upper}_TABLE_WORDS words: a weft_tables_t and what follows. */
+/* The tables of the PE that runs it: a weft_tables_t and what follows. */
 extern const uint32_t {name}_tables[];
 
 /* Weights and lookup tables ({name}_constants.S), aligned to WEFT_ALIGNMENT. */

@@ -43,6 +43,7 @@ _Op = TypeVar("_Op", bound=Operation)
 
 
 def bytes_type(count: int) -> MemRefType[IntegerType]:
+    """A memref of ``count`` bytes."""
     return MemRefType(IntegerType(8), [count])
 
 

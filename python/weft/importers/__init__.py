@@ -9,8 +9,12 @@ from typing import Any
 from weft.errors import ModelError
 
 
-def import_model(model: Any, name: str, params: Mapping[str, Any] | None) -> Any:
-    """A ``tvm.IRModule`` from the bytes of a model file, or from one that is Relax already."""
+def import_model(model: Any, name: str, params: Mapping[str, Any] | None) -> tuple[Any, list[str]]:
+    """A ``tvm.IRModule`` from the bytes of a model file, or from one that is Relax already.
+
+    Also what is not supported, a line each; zeros stand in for its results, so that the passes
+    after this one can add what they find. Raises ``ModelError``.
+    """
     if isinstance(model, bytes):
         if params:
             raise ModelError(f"{name}: parameters go with a Relax module, not with a model file")
@@ -21,4 +25,4 @@ def import_model(model: Any, name: str, params: Mapping[str, Any] | None) -> Any
         return tflite_to_relax(model, name)
     from weft.importers.relax import bind_parameters
 
-    return bind_parameters(model, name, params or {})
+    return bind_parameters(model, name, params or {}), []

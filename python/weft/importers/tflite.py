@@ -18,7 +18,6 @@ import tflite
 import tvm
 from tvm import relax
 
-from weft.errors import UnsupportedError
 from weft.importers.tflite_reader import Array, Graph, Operator, Tensor, is_tflite, read_graph
 
 __all__ = ["is_tflite", "tflite_to_relax"]
@@ -36,19 +35,20 @@ def _identifier(name: str) -> str:
     return text[-_MAX_NAME:].strip("_") or "tensor"
 
 
-def tflite_to_relax(data: bytes, name: str) -> tvm.IRModule:
+def tflite_to_relax(data: bytes, name: str) -> tuple[tvm.IRModule, list[str]]:
     """Imports a TFLite file. ``name`` stands for it in errors.
 
-    Raises ``ModelError`` for a damaged file and ``UnsupportedError`` that names every operator
-    that is not supported, with its place.
+    Also returns a line for every operator that is not supported, with its place; its results are
+    zeros. Raises ``ModelError`` for a damaged file.
     """
-    return _Importer(read_graph(data, name), name).module()
+    importer = _Importer(read_graph(data, name))
+    return importer.module(), importer.unsupported
 
 
 class _Importer:
-    def __init__(self, graph: Graph, name: str) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.name = name
+        self.unsupported: list[str] = []
         self.builder = relax.BlockBuilder()
         self.values: dict[int, Any] = {}
 
@@ -56,24 +56,20 @@ class _Importer:
 
     def module(self) -> tvm.IRModule:
         parameters = []
-        unsupported = []
         for tensor in self.graph.inputs:
             if tensor.dtype not in ("int8", "float32"):
-                unsupported.append(
+                self.unsupported.append(
                     f"input '{tensor.name}' is {tensor.dtype}, only int8 and float32 are supported"
                 )
-                continue
-            parameter = relax.Var(
-                _identifier(tensor.name), relax.TensorType(list(tensor.shape), tensor.dtype)
-            )
+            dtype = tensor.dtype if tensor.dtype in ("int8", "float32") else "int8"
+            type_ = relax.TensorType(list(tensor.shape), dtype)
+            parameter = relax.Var(_identifier(tensor.name), type_)
             self.values[tensor.index] = parameter
             parameters.append(parameter)
         with self.builder.function("main", parameters):
             with self.builder.dataflow():
                 for operator in self.graph.operators:
-                    self.convert(operator, unsupported)
-                if unsupported:
-                    raise UnsupportedError(self.name, unsupported)
+                    self.convert(operator)
                 outputs = [
                     self.builder.emit_output(
                         relax.Call(_identity(), [self.value(t)]), name_hint=_identifier(t.name)
@@ -88,7 +84,7 @@ class _Importer:
     def is_parameter(self, tensor: Tensor) -> bool:
         return any(tensor.index == i.index for i in self.graph.inputs)
 
-    def convert(self, operator: Operator, unsupported: list[str]) -> None:
+    def convert(self, operator: Operator) -> None:
         where = f"{operator.kind} at '{operator.place}'"
         converter = _CONVERTERS.get(operator.kind)
         try:
@@ -98,7 +94,7 @@ class _Importer:
                 raise _Unsupported("its result is empty")
             converter(self, operator)
         except _Unsupported as reason:
-            unsupported.append(f"{where}: {reason}")
+            self.unsupported.append(f"{where}: {reason}")
         for tensor in operator.outputs:  # so that what follows can be looked at too
             if tensor.index not in self.values:
                 dtype = tensor.dtype if tensor.dtype in ("int8", "float32") else "int8"

@@ -53,7 +53,7 @@ class Kernel(ABC):
     def tensor_ir(self) -> tirx.PrimFunc:
         """The computation, not yet scheduled."""
 
-    def schedule(self, sch: Schedule) -> None:
+    def schedule(self, sch: Schedule) -> None:  # noqa: B027 (most kernels run as written)
         """The default schedule: as written."""
 
     def function(self, override: ScheduleFunction | None = None) -> FuncOp:

@@ -16,7 +16,7 @@ _STRIDES = tuple(f"{operand}_stride{axis}" for operand in ("a", "b", "out") for 
 
 @dataclass(frozen=True)
 class _Binary(Kernel):
-    """Four loops. A stride of 0 broadcasts; the innermost stride is 1, or 0 for a scalar operand."""
+    """Four loops. A stride of 0 broadcasts; the innermost one is 1, or 0 for a scalar operand."""
 
     a_inner: int
     b_inner: int
@@ -37,7 +37,7 @@ class _Binary(Kernel):
 
 @dataclass(frozen=True)
 class Add(_Binary):
-    """``a + b`` or ``a - b``: both operands scaled to a common 20 bits finer grid, then requantised.
+    """``a + b`` or ``a - b``: both operands on a common, 20 bits finer grid, then requantised.
 
     Subtraction is addition with a negated multiplier, which a Q31 multiplier cannot express, so
     that it is a constant of the kernel. Formulas: tensorflow/lite/kernels/internal/reference/add.h.

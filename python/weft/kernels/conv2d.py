@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conv2d(Kernel):
-    """``out[y, x, c] = requantise(bias[c] + sum x[y*s + ky*d, x*s + kx*d, ci] * w[c, ky, kx, ci])``.
+    """``out[i, j, c] = requantise(bias[c] + sum x[i*s + p*d, j*s + q*d, k] * w[c, p, q, k])``.
 
     ``x`` points at the first element under the filter; padding is part of the buffer. The input's
     zero point is folded into ``bias``. Accumulation is modulo 2^32.

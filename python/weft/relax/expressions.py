@@ -52,6 +52,7 @@ def shape_of(expression: Any) -> tuple[int, ...]:
 
 
 def dtype_of(expression: Any) -> str:
+    """The element type of a tensor expression."""
     return str(expression.ty.dtype)
 
 
@@ -63,10 +64,12 @@ def op_name(expression: Any) -> str | None:
 
 
 def is_constant(expression: Any) -> bool:
+    """Whether ``expression`` is a constant itself."""
     return type(expression).__name__ in ("GenericConst", "Constant")
 
 
 def ints(values: Sequence[Any]) -> list[int]:
+    """Plain integers."""
     return [int(v) for v in values]
 
 

@@ -9,6 +9,7 @@ matched is collected, so that a user sees all of it at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tvm
@@ -28,10 +29,13 @@ def _labels(function: relax.Function) -> dict[Any, str]:
     return names
 
 
-def to_integer(module: tvm.IRModule, source: str) -> tvm.IRModule:
+def to_integer(
+    module: tvm.IRModule, source: str, already_unsupported: Sequence[str] = ()
+) -> tvm.IRModule:
     """Returns a module whose ``main`` consists of integer stages.
 
-    ``source`` names the model in errors. Raises ``UnsupportedError`` with all that did not match.
+    ``source`` names the model in errors; ``already_unsupported`` is what its importer met. Raises
+    ``UnsupportedError`` with these and all that did not match.
     """
     function = module["main"]
     builder = relax.BlockBuilder()
@@ -43,8 +47,9 @@ def to_integer(module: tvm.IRModule, source: str) -> tvm.IRModule:
             fields = list(result.fields) if isinstance(result, relax.Tuple) else [result]
             outputs = [builder.emit_output(context.lower(f)) for f in fields]
         builder.emit_func_output(outputs[0] if len(outputs) == 1 else relax.Tuple(outputs))
-    if context.unsupported:
-        raise UnsupportedError(source, list(dict.fromkeys(context.unsupported)))
+    unsupported = list(dict.fromkeys([*already_unsupported, *context.unsupported]))
+    if unsupported:
+        raise UnsupportedError(source, unsupported)
     lowered = builder.get()
     names = [context.label(f) if not isinstance(f, relax.Var) else f.name for f in fields]
     lowered["main"] = lowered["main"].with_attr("weft.outputs", names)

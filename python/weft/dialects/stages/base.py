@@ -39,6 +39,7 @@ _DTYPES = {"int8": IntegerType(8), "int32": IntegerType(32), "float32": Float32T
 
 
 def tensor_type(shape: Sequence[int], dtype: str) -> TensorType[Any]:
+    """A tensor type; ``dtype`` is ``int8``, ``int32`` or ``float32``."""
     return TensorType(_DTYPES[dtype], list(shape))
 
 
@@ -52,6 +53,7 @@ def dtype_of(type_: Attribute) -> str:
 
 
 def shape_of(value: SSAValue) -> tuple[int, ...]:
+    """The extents of a value of tensor type."""
     assert isinstance(value.type, TensorType)
     return tuple(value.type.get_shape())
 
@@ -170,12 +172,15 @@ def _attribute(value: Any) -> Attribute:
 
 
 def ints(attribute: DenseArrayBase[Any]) -> tuple[int, ...]:
+    """The numbers of an array attribute."""
     return tuple(int(v) for v in attribute.get_values())
 
 
 def int_of(attribute: IntegerAttr[Any]) -> int:
+    """The number of an integer attribute."""
     return int(attribute.value.data)
 
 
 def elements(value: SSAValue) -> int:
+    """How many elements a value has."""
     return prod(shape_of(value))

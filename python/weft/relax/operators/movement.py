@@ -40,9 +40,9 @@ def _strided_slice(context: Context, call: Any, x: Any) -> Any:
     axes, begins, _, *rest = (_tuple_ints(context, a) for a in call.args[1:])
     steps_given = rest[0] if rest else [1] * len(axes)
     begin, steps = [0] * len(source), [1] * len(source)
-    for axis, first, step in zip(axes, begins, steps_given, strict=True):
+    for axis, given, step in zip(axes, begins, steps_given, strict=True):
         extent = source[axis]
-        first = first + extent if first < 0 else first
+        first = given + extent if given < 0 else given
         begin[axis] = min(max(first, 0), extent - 1 if step < 0 else extent)
         steps[axis] = step
     attributes = {"begin": begin, "steps": steps}
