@@ -357,7 +357,7 @@ def _pool_2d(op: Callable[..., Any]) -> Callable[..., None]:
             strides=strides,
             padding=padding,
             layout="NHWC",
-            **({"count_include_pad": False}),
+            count_include_pad=False,
         )
         active = importer.activate(call, options.FusedActivationFunction())
         importer.define_quantized(operator.outputs[0], active)
@@ -399,6 +399,28 @@ def _relu(low: float, high: float | None, rescales: bool) -> Callable[..., None]
         importer.define_quantized(operator.outputs[0], call)
 
     return convert
+
+
+def _unary(op: Callable[[Any], Any]) -> Callable[..., None]:
+    def convert(importer: _Importer, operator: Operator) -> None:
+        x = _needed(_operands(operator, 1)[0])
+        importer.define_quantized(operator.outputs[0], op(importer.real(x)))
+
+    return convert
+
+
+def _leaky_relu(importer: _Importer, operator: Operator) -> None:
+    x = _needed(_operands(operator, 1)[0])
+    alpha = float(operator.options(tflite.LeakyReluOptions).Alpha())
+    importer.define_quantized(operator.outputs[0], relax.op.nn.leakyrelu(importer.real(x), alpha))
+
+
+def _hard_swish(importer: _Importer, operator: Operator) -> None:
+    x = importer.real(_needed(_operands(operator, 1)[0]))
+    emit = importer.builder.emit
+    shifted = emit(relax.op.add(x, relax.const(3.0, "float32")))
+    gate = emit(relax.op.divide(emit(_clip(shifted, 0.0, 6.0)), relax.const(6.0, "float32")))
+    importer.define_quantized(operator.outputs[0], relax.op.multiply(x, gate))
 
 
 def _softmax(importer: _Importer, operator: Operator) -> None:
@@ -522,6 +544,9 @@ _CONVERTERS: dict[str, Callable[[_Importer, Operator], None]] = {
     "DEQUANTIZE": _dequantize,
     "EXPAND_DIMS": _reshape,
     "FULLY_CONNECTED": _fully_connected,
+    "HARD_SWISH": _hard_swish,
+    "LEAKY_RELU": _leaky_relu,
+    "LOGISTIC": _unary(relax.op.sigmoid),
     "MAX_POOL_2D": _pool_2d(relax.op.nn.max_pool2d),
     "MEAN": _mean,
     "MUL": _binary(relax.op.multiply, tflite.MulOptions),
@@ -536,5 +561,6 @@ _CONVERTERS: dict[str, Callable[[_Importer, Operator], None]] = {
     "SPLIT": _split,
     "SQUEEZE": _reshape,
     "SUB": _binary(relax.op.subtract, tflite.SubOptions),
+    "TANH": _unary(relax.op.tanh),
     "TRANSPOSE": _transpose,
 }

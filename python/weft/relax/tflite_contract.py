@@ -187,11 +187,12 @@ def softmax_table(in_scale: np.float32, beta: float) -> Array:
             table.append(0)
             continue
         scaled = high_mul(_wrap32(-difference << by.shift), by.multiplier)
-        table.append(_exp_on_negative_values(scaled, integer_bits))
+        table.append(exp_on_negative_values(scaled, integer_bits))
     return np.array(table, np.int64).astype(np.int32)
 
 
-def _saturating_shift_left(x: int, exponent: int) -> int:
+def saturating_shift_left(x: int, exponent: int) -> int:
+    """gemmlowp's SaturatingRoundingMultiplyByPOT with a positive exponent, on int32."""
     return min(max(x << exponent, _INT32_MIN), _INT32_MAX)
 
 
@@ -199,14 +200,14 @@ def _saturating_shift_left(x: int, exponent: int) -> int:
 _EXP_OF_POWERS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
 
 
-def _exp_on_negative_values(a: int, integer_bits: int) -> int:
+def exp_on_negative_values(a: int, integer_bits: int) -> int:
     """gemmlowp's exp_on_negative_values: ``a`` <= 0 with ``integer_bits``, result in Q31."""
     if a == 0:
         return _INT32_MAX
     fraction_bits = 31 - integer_bits
     quarter = 1 << (fraction_bits - 2)
     reduced = (a & (quarter - 1)) - quarter
-    result = _exp_near_zero(_saturating_shift_left(reduced, integer_bits))
+    result = _exp_near_zero(saturating_shift_left(reduced, integer_bits))
     remainder = reduced - a
     for k, factor in enumerate(_EXP_OF_POWERS, start=-2):
         if integer_bits > k and remainder & (1 << (fraction_bits + k)):

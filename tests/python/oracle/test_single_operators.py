@@ -130,13 +130,11 @@ def test_transpose(case: Case) -> None:
     _check(case)
 
 
-@NOT_IMPORTED
 @given(s.cases(movement.expand_dims()))
 def test_expand_dims(case: Case) -> None:
     _check(case)
 
 
-@NOT_IMPORTED
 @given(s.cases(movement.squeeze()))
 def test_squeeze(case: Case) -> None:
     _check(case)
@@ -148,7 +146,6 @@ def test_strided_slice(case: Case) -> None:
     _check(case)
 
 
-@NOT_IMPORTED
 @given(s.cases(movement.split()))
 def test_split(case: Case) -> None:
     _check(case)
@@ -160,25 +157,21 @@ def test_resize_nearest_neighbor(case: Case) -> None:
     _check(case)
 
 
-@NOT_IMPORTED
 @given(s.cases(elementwise.logistic()))
 def test_logistic(case: Case) -> None:
     _check(case)
 
 
-@NOT_IMPORTED
 @given(s.cases(elementwise.tanh()))
 def test_tanh(case: Case) -> None:
     _check(case)
 
 
-@NOT_IMPORTED
 @given(s.cases(elementwise.hard_swish()))
 def test_hard_swish(case: Case) -> None:
     _check(case)
 
 
-@NOT_IMPORTED
 @given(s.cases(elementwise.leaky_relu()))
 def test_leaky_relu(case: Case) -> None:
     _check(case)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,12 @@ from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import Quantization, dtype_of, shape_of
 from weft.relax.operators.reduction import lower_int8_pool
 from weft.relax.operators.weighted import lower_biased
+from weft.relax.tflite_activations import (
+    hard_swish_table,
+    leaky_relu_table,
+    logistic_table,
+    tanh_table,
+)
 from weft.relax.tflite_contract import (
     INT8_MAX,
     INT8_MIN,
@@ -76,6 +83,11 @@ def lower_subtract(context: Context, call: Any, result: Result) -> Any:
 
 
 def lower_multiply(context: Context, call: Any, result: Result) -> Any:
+    operand = _hard_swish_operand(context, call)
+    if operand is not None:
+        x, quantization = context.dequantized(operand)
+        table = hard_swish_table(*quantization.single, result.scale, result.zero_point)
+        return lookup(context, x, np.clip(table, result.low, result.high), result.label)
     return _binary(context, call, result, "mul")
 
 
@@ -131,5 +143,49 @@ def lower_cast(context: Context, call: Any) -> Any:
     return lower_int8_pool(context, pool, context.lower(widened.args[0]))
 
 
-BETWEEN = {"add": lower_add, "subtract": lower_subtract, "multiply": lower_multiply}
+def _activation(table_of: Callable[..., Array], out_scale: float, out_zero_point: int) -> Any:
+    """Logistic or tanh, whose result has one possible quantisation."""
+
+    def lower(context: Context, call: Any, result: Result) -> Any:
+        if (result.scale, result.zero_point) != (np.float32(out_scale), out_zero_point):
+            raise Unmatched(f"its result needs scale {out_scale} and zero point {out_zero_point}")
+        x, quantization = context.dequantized(call.args[0])
+        table = np.clip(table_of(*quantization.single), result.low, result.high)
+        return lookup(context, x, table, result.label)
+
+    return lower
+
+
+def lower_leaky_relu(context: Context, call: Any, result: Result) -> Any:
+    x, quantization = context.dequantized(call.args[0])
+    alpha = float(call.attrs.alpha)
+    table = leaky_relu_table(alpha, *quantization.single, result.scale, result.zero_point)
+    return lookup(context, x, np.clip(table, result.low, result.high), result.label)
+
+
+def _hard_swish_operand(context: Context, call: Any) -> Any | None:
+    """``x`` of ``x * (clip(x + 3, 0, 6) / 6)``, a dequantise; None if ``call`` is another product.
+
+    This is how the importer writes it, Relax having no operator of that name.
+    """
+    gate = context.bindings.call(call.args[1], "divide")
+    clipped = context.bindings.call(gate.args[0], "clip") if gate is not None else None
+    shifted = context.bindings.call(clipped.args[0], "add") if clipped is not None else None
+    if gate is None or clipped is None or shifted is None:
+        return None
+    limits = [float(context.bindings.define(a).value) for a in clipped.args[1:3]]
+    numbers = [context.bindings.array(e) for e in (shifted.args[1], gate.args[1])]
+    values = [None if n is None or n.size != 1 else float(n.reshape(())) for n in numbers]
+    same = context.bindings.define(shifted.args[0]).same_as(context.bindings.define(call.args[0]))
+    return call.args[0] if same and limits == [0.0, 6.0] and values == [3.0, 6.0] else None
+
+
+BETWEEN = {
+    "add": lower_add,
+    "subtract": lower_subtract,
+    "multiply": lower_multiply,
+    "nn.leakyrelu": lower_leaky_relu,
+    "sigmoid": _activation(logistic_table, 1 / 256, -128),
+    "tanh": _activation(tanh_table, 1 / 128, 0),
+}
 DIRECT = {"dequantize": lower_dequantize, "clip": lower_int8_clip, "astype": lower_cast}
