@@ -128,10 +128,9 @@ class Pe {
     // The slot of a channel as bytes in the PE's own memory: nothing is copied.
     py::array slot(std::uint32_t channel, const py::object& owner) {
         const weft_channel_row_t& row = slot_row(channel);
-        return py::array(py::dtype::of<std::uint8_t>(),
-                         {py::ssize_t(row.rows), py::ssize_t(row.row_bytes)},
-                         {py::ssize_t(row.row_stride), py::ssize_t(1)}, arena_.get() + row.offset,
-                         owner);
+        return py::array(
+            py::dtype::of<std::uint8_t>(), {py::ssize_t(row.rows), py::ssize_t(row.row_bytes)},
+            {py::ssize_t(row.row_stride), py::ssize_t(1)}, arena_.get() + row.offset, owner);
     }
 
     // For frames that were written straight into a slot.

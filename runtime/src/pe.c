@@ -76,7 +76,8 @@ static void run_task(const weft_pe_t *pe, const weft_task_row_t *task)
 {
     for (uint32_t i = 0; i < task->call_count; ++i) {
         const weft_call_row_t *call = weft_tables_call(pe->tables, task->first_call + i);
-        pe->program->kernels[call->kernel].invoke(pe, weft_tables_args(pe->tables, call->first_arg));
+        pe->program->kernels[call->kernel].invoke(pe,
+                                                  weft_tables_args(pe->tables, call->first_arg));
     }
 }
 

@@ -117,7 +117,7 @@ def _high_mul16(a: int, b: int) -> int:
         return _INT16_MAX
     product = a * b
     nudged = product + ((1 << 14) if product >= 0 else 1 - (1 << 14))
-    return int(math.trunc(nudged / (1 << 15)))
+    return math.trunc(nudged / (1 << 15))
 
 
 def _clamp16(x: int) -> int:

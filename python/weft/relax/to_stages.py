@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from xdsl.ir import Block, Region, SSAValue
 from weft.dialects.stages import ALL, Constant, StageGraph, StageOutput
 from weft.dialects.stages.base import tensor_type
 from weft.relax.expressions import Bindings, dtype_of, is_constant, shape_of
-from weft.transforms.compilation import Compilation
+from weft.transforms.compilation import Compilation, constant_key
 
 _BY_KIND = {op.name.removeprefix("stages."): op for op in ALL}
 
@@ -39,10 +38,9 @@ class _Translator:
         return self.values[defined]
 
     def constant(self, data: np.ndarray[Any, Any]) -> SSAValue:
-        """Equal constants are one; keys follow from contents, so that they are reproducible."""
+        """Equal constants are one."""
         data = np.ascontiguousarray(data)
-        digest = hashlib.sha256(f"{data.dtype}{data.shape}".encode() + data.tobytes()).hexdigest()
-        key = f"c{digest[:12]}"
+        key = constant_key(data)
         if key not in self.constant_values:
             self.constants[key] = data
             op = Constant(

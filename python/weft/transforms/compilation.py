@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,12 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
 from weft.kernels.base import Kernel
+
+
+def constant_key(data: np.ndarray[Any, Any]) -> str:
+    """What constant data is found by: it follows from the contents, so it is reproducible."""
+    header = f"{data.dtype}{data.shape}".encode()
+    return f"c{hashlib.sha256(header + data.tobytes()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)

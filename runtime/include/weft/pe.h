@@ -38,12 +38,12 @@ typedef struct weft_pe {
 typedef struct weft_pe_config {
     const weft_program_t *program;
     const weft_tables_t *tables;
-    uint32_t table_words;      /* how many words may be read at `tables` */
-    void *arena;               /* at least tables->arena_bytes, WEFT_ALIGNMENT */
+    uint32_t table_words; /* how many words may be read at `tables` */
+    void *arena;          /* at least tables->arena_bytes, WEFT_ALIGNMENT */
     uint32_t arena_bytes;
-    const void *constants;     /* at least tables->constants_bytes, WEFT_ALIGNMENT; may be null if 0 */
+    const void *constants; /* at least tables->constants_bytes, WEFT_ALIGNMENT; may be null if 0 */
     uint32_t constants_bytes;
-    weft_channel_t *channels;  /* at least tables->channel_count */
+    weft_channel_t *channels; /* at least tables->channel_count */
     uint32_t channel_capacity;
 } weft_pe_config_t;
 

@@ -20,9 +20,9 @@ typedef enum weft_status {
 const char *weft_status_string(weft_status_t status);
 
 /* Leave the calling function with the status of `expression` unless it is WEFT_OK. */
-#define WEFT_RETURN_IF_ERROR(expression)       \
-    do {                                       \
-        weft_status_t status_ = (expression);  \
+#define WEFT_RETURN_IF_ERROR(expression)        \
+    do {                                        \
+        weft_status_t status_ = (expression);   \
         if (status_ != WEFT_OK) return status_; \
     } while (0)
 

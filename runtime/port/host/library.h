@@ -39,12 +39,19 @@ typedef struct weft_host_library {
 extern const weft_host_library_t weft_host_library;
 
 /* Initialiser of everything but the programs, so that generated code stays a table. */
-#define WEFT_HOST_LIBRARY(programs_, count_)                                                 \
-    {                                                                                        \
-        WEFT_HOST_LIBRARY_VERSION, (count_), (programs_), sizeof(weft_pe_t),                 \
-            sizeof(weft_channel_t), weft_runtime_hash, weft_status_string, weft_pe_init,     \
-            weft_pe_step, weft_pe_channel_acquire, weft_pe_channel_publish,                  \
-            weft_pe_channel_observe, weft_pe_channel_release                                 \
-    }
+#define WEFT_HOST_LIBRARY(programs_, count_) \
+    {WEFT_HOST_LIBRARY_VERSION,              \
+     (count_),                               \
+     (programs_),                            \
+     sizeof(weft_pe_t),                      \
+     sizeof(weft_channel_t),                 \
+     weft_runtime_hash,                      \
+     weft_status_string,                     \
+     weft_pe_init,                           \
+     weft_pe_step,                           \
+     weft_pe_channel_acquire,                \
+     weft_pe_channel_publish,                \
+     weft_pe_channel_observe,                \
+     weft_pe_channel_release}
 
 #endif /* WEFT_HOST_LIBRARY_H */

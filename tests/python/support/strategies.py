@@ -102,9 +102,9 @@ def assemble(instances: list[Instance], rng: np.random.Generator) -> Case:
         labels += [instance.label] * (len(m.outputs) - len(labels))
         for number, inputs in enumerate(input_sets):
             if instance.feed is not None:
-                inputs += instance.feed(rng, number)
+                inputs.extend(instance.feed(rng, number))
             else:
-                inputs += [_values(rng, tensor, number) for tensor in m.inputs[known:]]
+                inputs.extend(_values(rng, tensor, number) for tensor in m.inputs[known:])
     return Case(m.build(), input_sets, labels)
 
 
@@ -248,11 +248,7 @@ def conv2d(draw: Draw) -> Instance:
         x = m.input(shape, x_scale, x_zero)
         m.output(m.conv2d(x, weights, bias, w_scales, **window, **output))
 
-    described = {
-        "x": (shape, x_scale, x_zero),
-        "w": weights.shape,
-        "per_channel": np.ndim(w_scales) > 0,
-    }
+    described = {"x": (shape, x_scale, x_zero), **_describe(weights, bias, w_scales)}
     return make_instance("CONV_2D", emit, **described, **window, **output)
 
 
@@ -273,11 +269,7 @@ def depthwise_conv2d(draw: Draw) -> Instance:
         x = m.input(shape, x_scale, x_zero)
         m.output(m.depthwise_conv2d(x, weights, bias, w_scales, **window, **output))
 
-    described = {
-        "x": (shape, x_scale, x_zero),
-        "w": weights.shape,
-        "per_channel": np.ndim(w_scales) > 0,
-    }
+    described = {"x": (shape, x_scale, x_zero), **_describe(weights, bias, w_scales)}
     return make_instance("DEPTHWISE", emit, **described, **window, **output)
 
 
@@ -299,11 +291,7 @@ def fully_connected(draw: Draw) -> Instance:
         x = m.input(shape, x_scale, x_zero)
         m.output(m.fully_connected(x, weights, bias, w_scales, keep_num_dims=keep, **output))
 
-    described = {
-        "x": (shape, x_scale, x_zero),
-        "w": weights.shape,
-        "per_channel": np.ndim(w_scales) > 0,
-    }
+    described = {"x": (shape, x_scale, x_zero), **_describe(weights, bias, w_scales)}
     return make_instance("FULLY_CONNECTED", emit, **described, **output)
 
 

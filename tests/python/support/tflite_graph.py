@@ -45,7 +45,7 @@ class Tensor:
 class _AlignedBuffer(schema.BufferT):
     """A buffer aligned to 16 bytes, as the schema's force_align asks; the object API forgets it."""
 
-    def Pack(self, builder: flatbuffers.Builder) -> int:
+    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802 - the object API's name
         if self.data is None:
             schema.BufferStart(builder)
             return schema.BufferEnd(builder)

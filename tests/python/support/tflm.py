@@ -9,6 +9,7 @@ and a crash both arrive here as a TflmError, with the messages that TFLM printed
 from __future__ import annotations
 
 import atexit
+import os
 import pickle
 import struct
 import subprocess
@@ -51,11 +52,12 @@ class _Worker:
         # A file, not a pipe: TFLM may print more than a pipe holds while nobody reads.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         self._process = subprocess.Popen(
-            # -P, lest the modules beside this file hide others of the same name.
-            [sys.executable, "-P", str(Path(__file__).resolve())],
+            [sys.executable, str(Path(__file__).resolve())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            # Else the modules beside this file could hide others of the same name.
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
         )
 
     @property
@@ -151,8 +153,6 @@ def _run_here(model: bytes, input_sets: list[list[np.ndarray]]) -> list[list[np.
 
 def _serve() -> None:
     # Anything that prints on descriptor 1 would break the protocol, so it is moved away first.
-    import os
-
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     while True:

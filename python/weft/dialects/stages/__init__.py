@@ -12,6 +12,7 @@ from weft.dialects.stages.base import Constant, Stage, StageGraph, StageOutput
 from weft.dialects.stages.conv import Conv2dStage, DenseStage, DepthwiseStage
 from weft.dialects.stages.elementwise import BinaryStage, LookupStage, QuantizeStage
 from weft.dialects.stages.movement import (
+    AssembleStage,
     ConcatStage,
     PadStage,
     ReshapeStage,
@@ -21,6 +22,7 @@ from weft.dialects.stages.movement import (
 from weft.dialects.stages.reduction import MeanStage, PoolStage, SoftmaxStage
 
 ALL: tuple[type[Stage], ...] = (
+    AssembleStage,
     BinaryStage,
     ConcatStage,
     Conv2dStage,

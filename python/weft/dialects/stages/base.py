@@ -32,6 +32,7 @@ from xdsl.irdl import (
 from xdsl.traits import IsolatedFromAbove, IsTerminator, NoTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
 
+from weft.dialects.stages.box import Box, Cut
 from weft.kernels.base import KernelCall
 from weft.kernels.view import View
 
@@ -132,12 +133,13 @@ class Stage(IRDLOperation):
         cls, operands: Sequence[SSAValue], attributes: Mapping[str, Any], result: TensorType[Any]
     ) -> Stage:
         """Builds the op from plain Python attributes: int, str, bool or sequences of int."""
-        operand_lists = cls._group(operands)
-        properties = {key: _attribute(value) for key, value in attributes.items()}
+        operand_lists = cls.group_operands(operands)
+        properties = {key: attribute_of(value) for key, value in attributes.items()}
         return cls(operands=operand_lists, result_types=[result], properties=properties)
 
     @classmethod
-    def _group(cls, operands: Sequence[SSAValue]) -> list[Any]:
+    def group_operands(cls, operands: Sequence[SSAValue]) -> list[Any]:
+        """The operands in the groups that its definition has."""
         return list(operands)
 
     @property
@@ -154,6 +156,11 @@ class Stage(IRDLOperation):
         return False
 
     @abstractmethod
+    def cut(self, box: Box) -> Cut:
+        """What computing only ``box`` of the result takes. Raises ``CutError`` if it cannot be
+        computed on its own."""
+
+    @abstractmethod
     def macs(self) -> int:
         """Multiply-accumulate operations a frame, taps on padding included."""
 
@@ -163,7 +170,8 @@ class Stage(IRDLOperation):
         constants included, laid out as ``border`` and ``needs_dense`` ask."""
 
 
-def _attribute(value: Any) -> Attribute:
+def attribute_of(value: Any) -> Attribute:
+    """A property from a text, an integer or a sequence of integers."""
     if isinstance(value, str):
         return StringAttr(value)
     if isinstance(value, int):

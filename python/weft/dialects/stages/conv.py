@@ -13,6 +13,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.stages.base import Border, Stage, int_of, ints, shape_of
+from weft.dialects.stages.box import Box, Cut, CutError, Span, window_span
 from weft.kernels.base import KernelCall
 from weft.kernels.conv2d import Conv2d
 from weft.kernels.depthwise import DepthwiseConv2d
@@ -42,6 +43,11 @@ class _Weighted(Stage):
         }
 
 
+def _along_channels(box: Box, operands: int) -> tuple[Box, ...]:
+    """The box of one number a channel, for bias, multiplier and shift."""
+    return (Box(box.begin[-1:], box.shape[-1:]),) * operands
+
+
 class _Convolution(_Weighted):
     """NHWC. ``padding`` is top, bottom, left, right, filled with ``in_zero_point``."""
 
@@ -52,10 +58,10 @@ class _Convolution(_Weighted):
 
     def border(self, operand: int) -> Border | None:
         padding = ints(self.padding)
-        if operand != 0 or not any(padding):
+        if operand != 0 or all(side <= 0 for side in padding):
             return None
-        top, bottom, left, right = padding
-        return Border(top, bottom, left, right, int_of(self.in_zero_point))
+        sides = [max(side, 0) for side in padding]
+        return Border(sides[0], sides[1], sides[2], sides[3], int_of(self.in_zero_point))
 
     @abstractmethod
     def _filter(self) -> tuple[int, int]:
@@ -80,6 +86,23 @@ class _Convolution(_Weighted):
                 raise VerifyException(
                     f"{self.name}: axis {1 + axis} reads {reach} of {size} padded elements"
                 )
+
+    def _spatial_cut(self, box: Box) -> tuple[list[Span], list[int]]:
+        """What it reads down and across, and the padding of the box."""
+        top, _, left, _ = ints(self.padding)
+        spans = [
+            window_span(box.begin[axis], box.shape[axis], size, taps, stride, dilation, before)
+            for axis, size, taps, stride, dilation, before in zip(
+                (1, 2),
+                shape_of(self.x)[1:3],
+                self._filter(),
+                ints(self.strides),
+                ints(self.dilation),
+                (top, left),
+                strict=True,
+            )
+        ]
+        return spans, [side for span in spans for side in (span.before, span.after)]
 
     def _spatial_numbers(self, x: View, out: View) -> dict[str, int]:
         return {
@@ -107,6 +130,28 @@ class Conv2dStage(_Convolution):
     def _filter(self) -> tuple[int, int]:
         _, kernel_h, kernel_w, _ = shape_of(self.weights)
         return kernel_h, kernel_w
+
+    def cut(self, box: Box) -> Cut:
+        out_channels, *taps, in_channels = shape_of(self.weights)
+        (rows, columns), padding = self._spatial_cut(box)
+        groups = int_of(self.groups)
+        a_group = out_channels // groups
+        first, last = box.begin[3] // a_group, -(-box.end[3] // a_group)
+        if last - first > 1 and (box.begin[3] % a_group or box.end[3] % a_group):
+            raise CutError(f"channels {box.begin[3]} to {box.end[3]} cut a group of {a_group}")
+        x = Box(
+            (box.begin[0], rows.first, columns.first, first * in_channels),
+            (
+                box.shape[0],
+                rows.last - rows.first,
+                columns.last - columns.first,
+                (last - first) * in_channels,
+            ),
+        )
+        weights = Box((box.begin[3], 0, 0, 0), (box.shape[3], *taps, in_channels))
+        return Cut(
+            (x, weights, *_along_channels(box, 3)), {"padding": padding, "groups": last - first}
+        )
 
     def macs(self) -> int:
         return prod(shape_of(self.result)) * prod(shape_of(self.weights)[1:])
@@ -153,6 +198,25 @@ class DepthwiseStage(_Convolution):
         kernel_h, kernel_w, _ = shape_of(self.weights)
         return kernel_h, kernel_w
 
+    def cut(self, box: Box) -> Cut:
+        (rows, columns), padding = self._spatial_cut(box)
+        multiplier = shape_of(self.weights)[2] // shape_of(self.x)[3]
+        if box.begin[3] % multiplier or box.end[3] % multiplier:
+            raise CutError(
+                f"channels {box.begin[3]} to {box.end[3]} cut the {multiplier} results of one"
+            )
+        x = Box(
+            (box.begin[0], rows.first, columns.first, box.begin[3] // multiplier),
+            (
+                box.shape[0],
+                rows.last - rows.first,
+                columns.last - columns.first,
+                box.shape[3] // multiplier,
+            ),
+        )
+        weights = Box((0, 0, box.begin[3]), (*self._filter(), box.shape[3]))
+        return Cut((x, weights, *_along_channels(box, 3)), {"padding": padding})
+
     def macs(self) -> int:
         return prod(shape_of(self.result)) * prod(self._filter())
 
@@ -191,6 +255,18 @@ class DenseStage(_Weighted):
     """``x[..., in]`` by weights ``[out, in]``: a 1x1 convolution along one row of vectors."""
 
     name = "stages.dense"
+
+    def cut(self, box: Box) -> Cut:
+        in_channels = shape_of(self.weights)[1]
+        rank = len(shape_of(self.x))
+        if rank != len(box.shape) or shape_of(self.x)[:-1] != shape_of(self.result)[:-1]:
+            if Box.whole(shape_of(self.result)[:-1]) != Box(box.begin[:-1], box.shape[:-1]):
+                raise CutError("its rows are not the operand's: cut output channels only")
+            x = Box.whole(shape_of(self.x))
+        else:
+            x = Box((*box.begin[:-1], 0), (*box.shape[:-1], in_channels))
+        weights = Box((box.begin[-1], 0), (box.shape[-1], in_channels))
+        return Cut((x, weights, *_along_channels(box, 3)))
 
     def needs_dense(self, operand: int) -> bool:
         return operand == 0

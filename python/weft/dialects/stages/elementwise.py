@@ -17,7 +17,8 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from weft.dialects.stages.base import Stage, dtype_of, int_of
+from weft.dialects.stages.base import Stage, dtype_of, int_of, shape_of
+from weft.dialects.stages.box import Box, Cut
 from weft.kernels.base import Kernel, KernelCall
 from weft.kernels.binary import Add, Mul
 from weft.kernels.movement import Lookup, Quantize
@@ -34,6 +35,14 @@ def _loop_numbers(
         strides = view.strides if inner else view.strides[:-1]
         numbers |= {f"{name}_stride{axis}": stride for axis, stride in enumerate(strides)}
     return numbers
+
+
+def _broadcast_box(shape: Sequence[int], box: Box) -> Box:
+    """The part of an operand that ``box`` of the result reads, by NumPy's rules."""
+    missing = len(box.shape) - len(shape)
+    begin = [0 if n == 1 else b for n, b in zip(shape, box.begin[missing:], strict=True)]
+    extents = [1 if n == 1 else e for n, e in zip(shape, box.shape[missing:], strict=True)]
+    return Box(tuple(begin), tuple(extents))
 
 
 @irdl_op_definition
@@ -64,6 +73,9 @@ class BinaryStage(Stage):
     def verify_(self) -> None:
         if self.operator.data not in ("add", "sub", "mul"):
             raise VerifyException(f"no binary operator {self.operator.data}")
+
+    def cut(self, box: Box) -> Cut:
+        return Cut(tuple(_broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
 
     def macs(self) -> int:
         return 0
@@ -110,6 +122,9 @@ class LookupStage(Stage):
         if dtype_of(self.table.type) != dtype_of(self.result.type):
             raise VerifyException("stages.lookup gives what its table holds")
 
+    def cut(self, box: Box) -> Cut:
+        return Cut((box, Box.whole(shape_of(self.table))))
+
     def macs(self) -> int:
         return 0
 
@@ -135,6 +150,9 @@ class QuantizeStage(Stage):
     zero_point = prop_def(IntegerAttr[I64])
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
+
+    def cut(self, box: Box) -> Cut:
+        return Cut((box, Box.whole(shape_of(self.scale))))
 
     def macs(self) -> int:
         return 0

@@ -22,6 +22,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.stages.base import Stage, int_of, ints, shape_of
+from weft.dialects.stages.box import Box, Cut, CutError, window_span
 from weft.kernels.base import KernelCall
 from weft.kernels.movement import Copy, Fill
 from weft.kernels.view import View, loops_of, merge_axes
@@ -77,6 +78,16 @@ class ReshapeStage(_Movement):
         if prod(shape_of(self.x)) != prod(shape_of(self.result)):
             raise VerifyException("stages.reshape keeps the number of elements")
 
+    def cut(self, box: Box) -> Cut:
+        before, after = shape_of(self.x), shape_of(self.result)
+        if box == Box.whole(after):
+            return Cut((Box.whole(before),))
+        # Rows of the leading axis stay rows.
+        if before[:1] == after[:1] and Box.whole(after[1:]) == Box(box.begin[1:], box.shape[1:]):
+            rest = (0,) * (len(before) - 1)
+            return Cut((Box((box.begin[0], *rest), (box.shape[0], *before[1:])),))
+        raise CutError("a reshape is cut along a leading axis that it keeps, or not at all")
+
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         (x,) = inputs
         # At least one side is dense; it takes the other one's shape.
@@ -93,6 +104,13 @@ class TransposeStage(_Movement):
     x = operand_def(TensorType)
     permutation = prop_def(DenseArrayBase[I64])
 
+    def cut(self, box: Box) -> Cut:
+        order = ints(self.permutation)
+        begin, extents = [0] * len(order), [0] * len(order)
+        for axis, source in enumerate(order):
+            begin[source], extents[source] = box.begin[axis], box.shape[axis]
+        return Cut((Box(tuple(begin), tuple(extents)),))
+
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         (x,) = inputs
         return copy_calls(x.permuted(ints(self.permutation)), out)
@@ -106,6 +124,18 @@ class SliceStage(_Movement):
     x = operand_def(TensorType)
     begin = prop_def(DenseArrayBase[I64])
     steps = prop_def(DenseArrayBase[I64])
+
+    def cut(self, box: Box) -> Cut:
+        ends = [
+            sorted((first + b * step, first + (b + n - 1) * step))
+            for first, step, b, n in zip(
+                ints(self.begin), ints(self.steps), box.begin, box.shape, strict=True
+            )
+        ]
+        x = Box(tuple(low for low, _ in ends), tuple(high - low + 1 for low, high in ends))
+        steps = ints(self.steps)
+        begin = [0 if step > 0 else n - 1 for step, n in zip(steps, x.shape, strict=True)]
+        return Cut((x,), {"begin": begin})
 
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         (x,) = inputs
@@ -123,8 +153,17 @@ class ConcatStage(_Movement):
     axis = prop_def(IntegerAttr[I64])
 
     @classmethod
-    def _group(cls, operands: Sequence[SSAValue]) -> list[Any]:
+    def group_operands(cls, operands: Sequence[SSAValue]) -> list[Any]:
         return [list(operands)]
+
+    def cut(self, box: Box) -> Cut:
+        axis = int_of(self.axis)
+        operands, begin = [], [0] * len(box.shape)
+        for x in self.xs:
+            common = box.meet(Box(tuple(begin), shape_of(x)))
+            operands.append(common.relative_to(begin) if common is not None else None)
+            begin[axis] += shape_of(x)[axis]
+        return Cut(tuple(operands))
 
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         axis = int_of(self.axis)
@@ -138,24 +177,87 @@ class ConcatStage(_Movement):
 
 @irdl_op_definition
 class PadStage(_Movement):
-    """``before`` elements of ``value`` ahead of each axis, the rest of the result behind it."""
+    """``x`` lies ``before`` elements into each axis of the result; the rest is ``value``.
+
+    What of ``x`` would lie outside of the result is left out.
+    """
 
     name = "stages.pad"
     x = operand_def(TensorType)
     before = prop_def(DenseArrayBase[I64])
     value = prop_def(IntegerAttr[I64])
 
+    def cut(self, box: Box) -> Cut:
+        begin, extents, before = [], [], []
+        for first, n, size, ahead in zip(
+            box.begin, box.shape, shape_of(self.x), ints(self.before), strict=True
+        ):
+            span = window_span(first, n, size, 1, 1, 1, ahead)
+            begin.append(span.first)
+            extents.append(span.last - span.first)
+            before.append(span.before)
+        return Cut((Box(tuple(begin), tuple(extents)),), {"before": before})
+
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         (x,) = inputs
         before, value = ints(self.before), int_of(self.value)
+        seen = Box(before, x.shape).meet(Box.whole(out.shape))
+        if seen is None:
+            return fill_calls(out, value)
         made: list[KernelCall] = []
         begin, shape = [0] * len(out.shape), list(out.shape)
         # Peel the result axis by axis: what lies before and behind, then on with the middle.
-        for axis, (first, extent) in enumerate(zip(before, x.shape, strict=True)):
+        for axis, (first, extent) in enumerate(zip(seen.begin, seen.shape, strict=True)):
             for start, count in ((0, first), (first + extent, out.shape[axis] - first - extent)):
                 if count > 0:
                     slab = [*begin], [*shape]
                     slab[0][axis], slab[1][axis] = start, count
                     made += fill_calls(out.box(*slab), value)
             begin[axis], shape[axis] = first, extent
-        return made + copy_calls(x, out.box(before, x.shape))
+        source = x.box(seen.relative_to(before).begin, seen.shape)
+        return made + copy_calls(source, out.box(seen.begin, seen.shape))
+
+
+@irdl_op_definition
+class AssembleStage(_Movement):
+    """Operands side by side: operand ``i`` begins at the i-th group of numbers in ``begins``."""
+
+    name = "stages.assemble"
+    xs = var_operand_def(TensorType)
+    begins = prop_def(DenseArrayBase[I64])
+
+    @classmethod
+    def group_operands(cls, operands: Sequence[SSAValue]) -> list[Any]:
+        return [list(operands)]
+
+    @property
+    def boxes(self) -> list[Box]:
+        """Where each operand lies in the result."""
+        rank, numbers = len(shape_of(self.result)), ints(self.begins)
+        return [Box(numbers[i * rank : (i + 1) * rank], shape_of(x)) for i, x in enumerate(self.xs)]
+
+    def verify_(self) -> None:
+        shape = shape_of(self.result)
+        if len(ints(self.begins)) != len(shape) * len(self.xs):
+            raise VerifyException("stages.assemble has one place an operand")
+        boxes = self.boxes
+        if sum(b.size for b in boxes) != prod(shape) or not all(b.is_inside(shape) for b in boxes):
+            raise VerifyException("the operands of stages.assemble do not fill its result")
+        if any(a.meet(b) for i, a in enumerate(boxes) for b in boxes[:i]):
+            raise VerifyException("the operands of stages.assemble overlap")
+
+    def cut(self, box: Box) -> Cut:
+        operands: list[Box | None] = []
+        begins: list[int] = []
+        for place in self.boxes:
+            common = box.meet(place)
+            operands.append(common.relative_to(place.begin) if common is not None else None)
+            if common is not None:
+                begins += common.relative_to(box.begin).begin
+        return Cut(tuple(operands), {"begins": begins})
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        made: list[KernelCall] = []
+        for x, place in zip(inputs, self.boxes, strict=True):
+            made += copy_calls(x, out.box(place.begin, place.shape))
+        return made

@@ -12,6 +12,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.stages.base import Stage, int_of, ints, shape_of
+from weft.dialects.stages.box import Box, Cut, CutError, window_span
 from weft.kernels.base import KernelCall
 from weft.kernels.mean import Mean
 from weft.kernels.pool import Pool2d
@@ -38,6 +39,24 @@ class PoolStage(Stage):
         if self.operator.data not in ("max", "average"):
             raise VerifyException(f"no pooling operator {self.operator.data}")
 
+    def cut(self, box: Box) -> Cut:
+        top, _, left, _ = ints(self.padding)
+        spans = [
+            window_span(box.begin[axis], box.shape[axis], size, taps, stride, 1, before)
+            for axis, size, taps, stride, before in zip(
+                (1, 2),
+                shape_of(self.x)[1:3],
+                ints(self.window),
+                ints(self.strides),
+                (top, left),
+                strict=True,
+            )
+        ]
+        first, last = [s.first for s in spans], [s.last for s in spans]
+        extents = [b - a for a, b in zip(first, last, strict=True)]
+        x = Box((box.begin[0], *first, box.begin[3]), (box.shape[0], *extents, box.shape[3]))
+        return Cut((x,), {"padding": [side for s in spans for side in (s.before, s.after)]})
+
     def macs(self) -> int:
         return 0
 
@@ -45,7 +64,12 @@ class PoolStage(Stage):
         padding = ints(self.padding)
         (window_h, window_w), (stride_h, stride_w) = ints(self.window), ints(self.strides)
         kernel = Pool2d(
-            self.operator.data, window_h, window_w, stride_h, stride_w, padded=any(padding)
+            self.operator.data,
+            window_h,
+            window_w,
+            stride_h,
+            stride_w,
+            padded=any(p > 0 for p in padding),
         )
         made = []
         for frame in range(out.shape[0]):
@@ -92,6 +116,16 @@ class MeanStage(Stage):
         axes = ints(self.axes)
         if not axes or axes != tuple(range(axes[0], axes[0] + len(axes))) or len(axes) > 2:
             raise VerifyException(f"stages.mean over one axis or two neighbouring ones, not {axes}")
+
+    def cut(self, box: Box) -> Cut:
+        shape, axes = shape_of(self.x), ints(self.axes)
+        kept = [axis for axis in range(len(shape)) if axis not in axes]
+        # With its axes kept as extents of 1, or without them.
+        has_all = len(shape_of(self.result)) == len(shape)
+        places = {axis: axis if has_all else i for i, axis in enumerate(kept)}
+        begin = [box.begin[places[a]] if a in places else 0 for a in range(len(shape))]
+        extents = [box.shape[places[a]] if a in places else n for a, n in enumerate(shape)]
+        return Cut((Box(tuple(begin), tuple(extents)),))
 
     def needs_dense(self, operand: int) -> bool:
         return ints(self.axes) != (1, 2) or len(shape_of(self.x)) != 4
@@ -142,6 +176,11 @@ class SoftmaxStage(Stage):
     table = operand_def(TensorType)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
+
+    def cut(self, box: Box) -> Cut:
+        if box.shape[-1] != shape_of(self.x)[-1]:
+            raise CutError("a softmax needs all of its last axis")
+        return Cut((box, Box.whole(shape_of(self.table))))
 
     def needs_dense(self, operand: int) -> bool:
         return operand == 0
