@@ -31,10 +31,10 @@ demo: $(STAMPS)/demo ## Recognise handwritten digits with the bundled model; wri
 	$(BIN)/weft demo --output out/weft-demo.png
 
 test: $(STAMPS)/test ## Run the tests, in the quick profile
-	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 test-all: $(STAMPS)/test ## Run the tests with many more random cases
-	WEFT_TEST_PROFILE=thorough $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	WEFT_TEST_PROFILE=thorough $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 format: $(STAMPS)/lint ## Format Python, C and C++, and mend what the linter can
 	$(BIN)/ruff check --fix $(PYTHON_FOLDERS)

@@ -24,9 +24,14 @@ myst_heading_anchors = 3
 # Every name that a page or docstring refers to must be found ...
 nitpicky = True
 # ... but for those of other projects.
-nitpick_ignore_regex = [("py:.*", r"(collections|np|numpy|os|pathlib|types|typing|tvm)\..*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(collections|np|numpy|os|pathlib|types|typing|tvm)\..*"),
+    # Names that are imported for type checkers only.
+    ("py:class", "Path|ScheduleFunction"),
+]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
 # Pages can be built without a compiled module, a compiler's IR or a header parser.
 autodoc_mock_imports = ["weft._native", "cffi", "tvm", "xdsl"]

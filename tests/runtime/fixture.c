@@ -9,6 +9,7 @@
 
 enum { A_AT = 0, B_AT = 9, B_STRIDE = 5, SCRATCH_AT = 32, OUT_AT = 60 };
 
+/* clang-format off */
 const uint32_t fixture_words[FIXTURE_WORDS] = {
     WEFT_TABLES_MAGIC, WEFT_TABLES_VERSION, FIXTURE_WORDS,
     FIXTURE_ARENA_BYTES, FIXTURE_CONSTANTS_BYTES,
@@ -32,6 +33,7 @@ const uint32_t fixture_words[FIXTURE_WORDS] = {
     SCRATCH_AT, K(4u), SCRATCH_AT, 4u,
     A_AT, SCRATCH_AT, OUT_AT, 4u,
 };
+/* clang-format on */
 
 const uint8_t fixture_constants[FIXTURE_CONSTANTS_BYTES] = {9, 9, 9, 9, 10, 20, 30, 250};
 
@@ -136,8 +138,7 @@ void fixture_write_slot(const fixture_t *fixture, uint32_t channel, void *slot,
     }
 }
 
-void fixture_read_slot(const fixture_t *fixture, uint32_t channel, const void *slot,
-                       uint8_t *frame)
+void fixture_read_slot(const fixture_t *fixture, uint32_t channel, const void *slot, uint8_t *frame)
 {
     const uint32_t *row = channel_row(fixture, channel);
     for (uint32_t i = 0; i < row[ROW_ROWS]; ++i) {

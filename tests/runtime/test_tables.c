@@ -102,9 +102,9 @@ TEST(another_version_of_tables_or_program_is_refused)
 TEST(sections_must_lie_behind_the_head_and_before_the_end)
 {
     static const uint32_t starts[] = {AT_CHANNELS_AT, AT_TASKS_AT, AT_CALLS_AT, AT_ARGS_AT};
-    static const uint32_t bad[] = {0u,           12u,         FIXTURE_WORDS, FIXTURE_WORDS + 1u,
-                                   UINT32_MAX,   0x40000000u, 0x80000000u,   UINT32_MAX - 2u,
-                                   FIXTURE_WORDS - 1u};
+    static const uint32_t bad[] = {
+        0u,          12u,         FIXTURE_WORDS,   FIXTURE_WORDS + 1u, UINT32_MAX,
+        0x40000000u, 0x80000000u, UINT32_MAX - 2u, FIXTURE_WORDS - 1u};
     for (size_t i = 0; i < COUNT_OF(starts); ++i) {
         for (size_t j = 0; j < COUNT_OF(bad); ++j) {
             const corruption_t corruption = {starts[i], bad[j]};
@@ -117,13 +117,13 @@ TEST(sections_must_lie_behind_the_head_and_before_the_end)
 TEST(sections_must_not_be_longer_than_the_tables)
 {
     static const corruption_t counts[] = {
-        {AT_CHANNEL_COUNT, 9u},          {AT_CHANNEL_COUNT, 0x33333334u},
-        {AT_CHANNEL_COUNT, UINT32_MAX},  {AT_TASK_COUNT, 15u},
-        {AT_TASK_COUNT, 0x80000000u},    {AT_TASK_COUNT, 0x80000001u},
-        {AT_TASK_COUNT, UINT32_MAX},     {AT_CALL_COUNT, 12u},
-        {AT_CALL_COUNT, 0x80000000u},    {AT_CALL_COUNT, 0x80000004u},
-        {AT_CALL_COUNT, UINT32_MAX},     {AT_ARGS_COUNT, 15u},
-        {AT_ARGS_COUNT, UINT32_MAX},     {AT_WORD_COUNT, FIXTURE_WORDS + 1u},
+        {AT_CHANNEL_COUNT, 9u},         {AT_CHANNEL_COUNT, 0x33333334u},
+        {AT_CHANNEL_COUNT, UINT32_MAX}, {AT_TASK_COUNT, 15u},
+        {AT_TASK_COUNT, 0x80000000u},   {AT_TASK_COUNT, 0x80000001u},
+        {AT_TASK_COUNT, UINT32_MAX},    {AT_CALL_COUNT, 12u},
+        {AT_CALL_COUNT, 0x80000000u},   {AT_CALL_COUNT, 0x80000004u},
+        {AT_CALL_COUNT, UINT32_MAX},    {AT_ARGS_COUNT, 15u},
+        {AT_ARGS_COUNT, UINT32_MAX},    {AT_WORD_COUNT, FIXTURE_WORDS + 1u},
         {AT_WORD_COUNT, UINT32_MAX},
     };
     each_is(WEFT_E_TABLES, counts, COUNT_OF(counts));
@@ -131,10 +131,10 @@ TEST(sections_must_not_be_longer_than_the_tables)
 
 TEST(empty_sections_may_lie_at_the_very_end)
 {
-    static const corruption_t none[] = {
-        {AT_CHANNEL_COUNT, 0u}, {AT_CHANNELS_AT, FIXTURE_WORDS}, {AT_TASK_COUNT, 0u},
-        {AT_TASKS_AT, FIXTURE_WORDS}, {AT_CALL_COUNT, 0u}, {AT_CALLS_AT, FIXTURE_WORDS},
-        {AT_ARGS_COUNT, 0u}, {AT_ARGS_AT, FIXTURE_WORDS}};
+    static const corruption_t none[] = {{AT_CHANNEL_COUNT, 0u}, {AT_CHANNELS_AT, FIXTURE_WORDS},
+                                        {AT_TASK_COUNT, 0u},    {AT_TASKS_AT, FIXTURE_WORDS},
+                                        {AT_CALL_COUNT, 0u},    {AT_CALLS_AT, FIXTURE_WORDS},
+                                        {AT_ARGS_COUNT, 0u},    {AT_ARGS_AT, FIXTURE_WORDS}};
     CHECK_EQ(check_with(none, COUNT_OF(none)), WEFT_OK);
 }
 
@@ -204,10 +204,18 @@ TEST(slots_may_fill_the_arena_to_its_last_byte)
 TEST(tasks_must_name_calls_that_are_there)
 {
     static const corruption_t bad[] = {
-        {AT_TASKS, 3u},          {AT_TASKS, UINT32_MAX},      {AT_TASKS + 1, 5u},
-        {AT_TASKS + 1, 0x80000000u}, {AT_TASKS + 1, UINT32_MAX}, {AT_TASKS + 2, 5u},
-        {AT_TASKS + 4, 3u},      {AT_TASKS + 4, UINT32_MAX},  {AT_TASKS + 5, 3u},
-        {AT_TASKS + 5, UINT32_MAX}, {AT_CALL_COUNT, 3u},      {AT_CALL_COUNT, 0u},
+        {AT_TASKS, 3u},
+        {AT_TASKS, UINT32_MAX},
+        {AT_TASKS + 1, 5u},
+        {AT_TASKS + 1, 0x80000000u},
+        {AT_TASKS + 1, UINT32_MAX},
+        {AT_TASKS + 2, 5u},
+        {AT_TASKS + 4, 3u},
+        {AT_TASKS + 4, UINT32_MAX},
+        {AT_TASKS + 5, 3u},
+        {AT_TASKS + 5, UINT32_MAX},
+        {AT_CALL_COUNT, 3u},
+        {AT_CALL_COUNT, 0u},
     };
     each_is(WEFT_E_TABLES, bad, COUNT_OF(bad));
 }
@@ -215,9 +223,9 @@ TEST(tasks_must_name_calls_that_are_there)
 TEST(calls_must_name_kernels_and_arguments_that_are_there)
 {
     static const corruption_t bad[] = {
-        {AT_CALLS, 3u},         {AT_CALLS, UINT32_MAX},     {AT_CALLS + 6, 3u},
-        {AT_CALLS + 1, 10u},    {AT_CALLS + 1, UINT32_MAX}, {AT_CALLS + 3, 14u},
-        {AT_CALLS + 7, 11u},    {AT_CALLS + 7, UINT32_MAX - 1u}, {AT_ARGS_COUNT, 13u},
+        {AT_CALLS, 3u},      {AT_CALLS, UINT32_MAX},          {AT_CALLS + 6, 3u},
+        {AT_CALLS + 1, 10u}, {AT_CALLS + 1, UINT32_MAX},      {AT_CALLS + 3, 14u},
+        {AT_CALLS + 7, 11u}, {AT_CALLS + 7, UINT32_MAX - 1u}, {AT_ARGS_COUNT, 13u},
         {AT_ARGS_COUNT, 0u},
     };
     weft_program_t program = fixture_program;

@@ -32,11 +32,11 @@ static char test_note[160];
 #define CHECK_EQ(actual_, expected_) \
     test_check_equal((long long)(actual_), (long long)(expected_), #actual_, __FILE__, __LINE__)
 
-#define TEST_MAIN(...)                                                            \
-    int main(int argc, char **argv)                                               \
-    {                                                                             \
-        static const test_case_t cases[] = {__VA_ARGS__};                         \
-        return test_main(cases, sizeof cases / sizeof cases[0], argc, argv);      \
+#define TEST_MAIN(...)                                                       \
+    int main(int argc, char **argv)                                          \
+    {                                                                        \
+        static const test_case_t cases[] = {__VA_ARGS__};                    \
+        return test_main(cases, sizeof cases / sizeof cases[0], argc, argv); \
     }
 
 static inline void test_fail(const char *file, int line)
@@ -76,10 +76,12 @@ static inline uint32_t test_random_extreme(uint32_t *state)
 {
     const uint32_t kind = test_random(state) % 4u;
     const uint32_t near = test_random(state) % 5u - 2u;
-    if (kind == 0u) return test_random(state);
+    const uint32_t bits = test_random(state);
+    const uint32_t shift = test_random(state) % 32u;
+    if (kind == 0u) return bits;
     if (kind == 1u) return near;
-    if (kind == 2u) return (UINT32_C(1) << (test_random(state) % 32u)) + near;
-    return test_random(state) >> (test_random(state) % 32u);
+    if (kind == 2u) return (UINT32_C(1) << shift) + near;
+    return bits >> shift;
 }
 
 /* A copy in a heap block of exactly that size: reading past it is seen by a sanitizer. */

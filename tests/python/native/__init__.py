@@ -1,0 +1,1 @@
+"""Tests of generated C, of the native engine and of the cache of host libraries."""

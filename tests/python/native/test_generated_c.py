@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a compiled program: what its C promises to compilers, linkers and firmware."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from native.c_compilers import SANITIZE, STRICT, require, require_flags, succeed
+from native.models import MACHINE, MODEL_NAMES, Compiled, model_file
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[2]
+HASH_FLAG = '-DWEFT_RUNTIME_HASH="0"'
+INCLUDES = ("-I", ".", "-I", "runtime/include", "-I", "runtime/port/host")
+
+# What a distribution's compiler may add on its own account: none of it is the code's.
+_PLAIN = ("-fno-pie", "-fno-pic", "-fno-stack-protector", "-U_FORTIFY_SOURCE")
+_OPTIMISE = "-O2"
+
+_ALLOWED = {"memcpy", "memset", "memmove"}
+_PORT = {"weft_port_publish", "weft_port_observe"}
+
+Objects = Callable[[Compiled, str], Path]
+
+
+def portable_sources(folder: Path) -> list[str]:
+    """Everything that a PE runs, without any port."""
+    runtime = sorted(path.name for path in (folder / "runtime" / "src").glob("*.c"))
+    return ["kernels.c", "p0.c", "p0_tables.c", *(f"runtime/src/{name}" for name in runtime)]
+
+
+def host_sources() -> list[str]:
+    return ["host.c", "runtime/port/host/port.c"]
+
+
+@pytest.fixture(scope="session")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Objects:
+    """Compiles all C of a program, once for each compiler, into a folder of objects."""
+    made: dict[tuple[str, str], Path] = {}
+
+    def compile_all(compiled: Compiled, compiler: str) -> Path:
+        key = (compiled.name, compiler)
+        if key not in made:
+            out = tmp_path_factory.mktemp("objects")
+            folder = compiled.program.folder
+            command = [require_flags(compiler, *_PLAIN), *STRICT, *_PLAIN, _OPTIMISE, HASH_FLAG]
+            includes = [f"-I{folder / name}" for name in (".", *INCLUDES[3::2])]
+            sources = [folder / name for name in (*portable_sources(folder), *host_sources())]
+            succeed([*command, *includes, "-c", *sources], out)
+            made[key] = out
+        return made[key]
+
+    return compile_all
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_compiles_without_a_warning(compiled: Compiled, objects: Objects, compiler: str) -> None:
+    made = {path.name for path in objects(compiled, compiler).glob("*.o")}
+    assert {"kernels.o", "p0.o", "p0_tables.o", "host.o", "port.o", "pe.o"} <= made
+
+
+def symbols(path: Path, *options: str) -> set[str]:
+    listing = succeed([require("nm"), *options, path]).stdout
+    return {line.split()[-1] for line in listing.splitlines() if line.strip()}
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_needs_no_library(
+    compiled: Compiled, objects: Objects, compiler: str, tmp_path: Path
+) -> None:
+    folder = objects(compiled, compiler)
+    sources = portable_sources(compiled.program.folder)
+    parts = [folder / f"{Path(name).stem}.o" for name in sources]
+    whole = tmp_path / "whole.o"
+    succeed([require("ld"), "-r", *parts, "-o", whole])
+    assert symbols(whole, "-u") <= _ALLOWED | _PORT
+    assert symbols(folder / "kernels.o", "-u") <= _ALLOWED
+    succeed(["ld", "-r", whole, folder / "port.o", "-o", tmp_path / "with_port.o"])
+    assert symbols(tmp_path / "with_port.o", "-u") <= _ALLOWED
+
+
+def test_has_no_variables(compiled: Compiled, objects: Objects) -> None:
+    """Whatever is written hangs off a context: no symbol lies in writable memory."""
+    for path in sorted(objects(compiled, "gcc").glob("*.o")):
+        listing = succeed([require("nm"), path]).stdout
+        kinds = {line.split()[-2] for line in listing.splitlines()}
+        assert not kinds & set("bBdDcCgGsS"), path.name
+
+
+def test_kernels_know_nothing_of_the_runtime(compiled: Compiled) -> None:
+    """Kernels are functions of pointers and numbers, good for any firmware."""
+    text = (compiled.program.folder / "kernels.c").read_text(encoding="utf-8")
+    included = set(re.findall(r'#include ["<]([^">]+)', text))
+    assert included <= {"kernels.h", "weft/arith.h", "stdbool.h", "stdint.h"}
+
+
+def run_executable(executable: Path, compiled: Compiled, scratch: Path) -> list[bytes]:
+    """The output bytes of an executable made from run_frame.c, for each frame."""
+    given, got = scratch / "input.bin", scratch / "output.bin"
+    given.write_bytes(b"".join(frame.tobytes() for frame in compiled.frames))
+    succeed([executable, given, got])
+    data, size = got.read_bytes(), compiled.results[0].nbytes
+    assert len(data) == size * len(compiled.frames)
+    return [data[i : i + size] for i in range(0, len(data), size)]
+
+
+def test_runs_clean_under_sanitizers(compiled: Compiled, tmp_path: Path) -> None:
+    compiler = require_flags("gcc", *SANITIZE)
+    folder, executable = compiled.program.folder, tmp_path / "run_frame"
+    sources = [*portable_sources(folder), "runtime/port/host/port.c", "p0_constants.S"]
+    header = '-DWEFT_IMAGE_HEADER="p0_image.h"'
+    command = [compiler, *STRICT, *SANITIZE, HASH_FLAG, header, *INCLUDES]
+    succeed([*command, HERE / "run_frame.c", *sources, "-o", executable], folder)
+    results = run_executable(executable, compiled, tmp_path)
+    assert results == [result.tobytes() for result in compiled.results]
+
+
+_COMPILE_AGAIN = """\
+import sys, weft
+out, machine = sys.argv[1:3]
+for argument in sys.argv[3:]:
+    name, model = argument.split("=", 1)
+    weft.compile(model, machine, output=f"{out}/{name}")
+"""
+
+
+@pytest.fixture(scope="session")
+def compiled_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All models compiled by another process: other hashes, folder and working folder."""
+    out = tmp_path_factory.mktemp("a_folder_of_another_name")
+    models = [f"{name}={model_file(name)}" for name in MODEL_NAMES if model_file(name).is_file()]
+    command = [sys.executable, "-c", _COMPILE_AGAIN, out, MACHINE, *models]
+    succeed(command, out, PYTHONHASHSEED="4711")
+    return out
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_compiling_twice_gives_the_same_bytes(compiled: Compiled, compiled_again: Path) -> None:
+    first = files_of(compiled.program.folder)
+    second = files_of(compiled_again / compiled.name)
+    assert sorted(first) == sorted(second)
+    assert [name for name, data in first.items() if second[name] != data] == []
+
+
+def test_manifest_lists_all_files_with_their_checksums(compiled: Compiled) -> None:
+    files = files_of(compiled.program.folder)
+    del files["manifest.json"]
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    assert compiled.program.manifest["files"] == sums
+
+
+def test_no_file_mentions_where_it_was_made(compiled: Compiled) -> None:
+    folder = compiled.program.folder
+    places = [folder, folder.parent, compiled.model.parent, REPOSITORY, Path(sys.prefix)]
+    # Too short to look for in binary data.
+    general = [Path.home(), Path(tempfile.gettempdir())]
+    for name, data in files_of(folder).items():
+        wanted = places if name.endswith(".bin") else places + general
+        found = [str(place) for place in wanted if f"{place}/".encode() in data]
+        assert not found, name
+
+
+_PROJECT = """\
+cmake_minimum_required(VERSION 3.15)
+project(firmware LANGUAGES C ASM)
+add_subdirectory(program)
+add_executable(firmware run_frame.c program/runtime/port/host/port.c)
+target_compile_definitions(firmware PRIVATE "WEFT_IMAGE_HEADER=\\"p0_image.h\\"")
+target_link_libraries(firmware PRIVATE weft_program)
+"""
+
+
+def find_cmake() -> str:
+    found = shutil.which("cmake")
+    if found is None and importlib.util.find_spec("cmake") is not None:
+        import cmake
+
+        found = shutil.which("cmake", path=cmake.CMAKE_BIN_DIR)
+    if found is None:
+        pytest.skip("cmake is not installed, neither as a command nor as a Python package")
+    if not any(shutil.which(tool) for tool in ("make", "ninja")):
+        pytest.skip("cmake needs make or ninja, and neither is installed")
+    return found
+
+
+def test_builds_as_a_part_of_a_cmake_project(digits: Compiled, tmp_path: Path) -> None:
+    cmake = find_cmake()
+    # A folder with a blank in its name, as users have them.
+    project = tmp_path / "my firmware"
+    project.mkdir()
+    shutil.copytree(digits.program.folder, project / "program")
+    shutil.copy(HERE / "run_frame.c", project)
+    (project / "CMakeLists.txt").write_text(_PROJECT, encoding="ascii")
+    flags = f"-DCMAKE_C_FLAGS={' '.join(STRICT[2:])}"
+    succeed([cmake, "-S", project, "-B", project / "build", flags])
+    succeed([cmake, "--build", project / "build"])
+    assert list((project / "build").rglob("libweft_program.a"))
+    results = run_executable(project / "build" / "firmware", digits, tmp_path)
+    assert results == [result.tobytes() for result in digits.results]
+
+
+def test_frames_differ(compiled: Compiled) -> None:
+    """The frames above say something: the results are not all the same."""
+    assert len({np.asarray(result).tobytes() for result in compiled.results}) > 2

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft_pe_init: every documented failure, and the first state. */
+#include "fixture.h"
+#include "weft_test.h"
+
+static weft_status_t init(fixture_t *fixture)
+{
+    return weft_pe_init(&fixture->pe, &fixture->config);
+}
+
+/* After a failure the context is not usable, and says so. */
+static void is_unusable(fixture_t *fixture)
+{
+    void *slot = NULL;
+    const void *seen = NULL;
+    CHECK_EQ(weft_pe_step(&fixture->pe), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_channel_acquire(&fixture->pe, IN_A, &slot), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_channel_publish(&fixture->pe, IN_A), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_channel_observe(&fixture->pe, OUT, &seen), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_channel_release(&fixture->pe, OUT), WEFT_E_ARGUMENT);
+}
+
+static void fails(fixture_t *fixture, weft_status_t expected)
+{
+    CHECK_EQ(init(fixture), expected);
+    is_unusable(fixture);
+    fixture_free(fixture);
+}
+
+TEST(null_context_or_configuration)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    CHECK_EQ(weft_pe_init(NULL, &fixture.config), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_init(&fixture.pe, NULL), WEFT_E_ARGUMENT);
+    is_unusable(&fixture);
+    fixture_free(&fixture);
+}
+
+TEST(null_context_in_every_other_call)
+{
+    void *slot = NULL;
+    const void *seen = NULL;
+    CHECK_EQ(weft_pe_step(NULL), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_channel_acquire(NULL, 0u, &slot), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_channel_publish(NULL, 0u), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_channel_observe(NULL, 0u, &seen), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_channel_release(NULL, 0u), WEFT_E_ARGUMENT);
+}
+
+TEST(null_program)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.config.program = NULL;
+    fails(&fixture, WEFT_E_ARGUMENT);
+}
+
+TEST(null_tables)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.config.tables = NULL;
+    fails(&fixture, WEFT_E_ARGUMENT);
+}
+
+TEST(null_arena)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.config.arena = NULL;
+    fails(&fixture, WEFT_E_ARGUMENT);
+}
+
+TEST(null_constants)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.config.constants = NULL;
+    fails(&fixture, WEFT_E_ARGUMENT);
+}
+
+TEST(null_channels)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.config.channels = NULL;
+    fails(&fixture, WEFT_E_ARGUMENT);
+}
+
+TEST(tables_of_another_version)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.words[AT_VERSION] += 1u;
+    fails(&fixture, WEFT_E_VERSION);
+}
+
+TEST(damaged_tables)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.words[AT_MAGIC] += 1u;
+    fails(&fixture, WEFT_E_TABLES);
+}
+
+TEST(tables_longer_than_what_may_be_read)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.config.table_words -= 1u;
+    fails(&fixture, WEFT_E_TABLES);
+}
+
+TEST(arena_too_small)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.config.arena_bytes -= 1u;
+    fails(&fixture, WEFT_E_STORAGE);
+}
+
+TEST(constants_too_small)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.config.constants_bytes -= 1u;
+    fails(&fixture, WEFT_E_STORAGE);
+}
+
+TEST(too_few_channels)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.config.channel_capacity -= 1u;
+    fails(&fixture, WEFT_E_STORAGE);
+}
+
+/* Larger storage, so that only the alignment is wrong. */
+TEST(arena_not_aligned)
+{
+    uint8_t *storage = fixture_aligned(FIXTURE_ARENA_BYTES + WEFT_ALIGNMENT);
+    for (uint32_t shift = 1; shift < WEFT_ALIGNMENT; ++shift) {
+        fixture_t fixture;
+        NOTE("%u bytes off", (unsigned)shift);
+        fixture_make(&fixture);
+        fixture.config.arena = storage + shift;
+        fails(&fixture, WEFT_E_STORAGE);
+    }
+    free(storage);
+}
+
+TEST(constants_not_aligned)
+{
+    uint8_t *storage = fixture_aligned(FIXTURE_CONSTANTS_BYTES + WEFT_ALIGNMENT);
+    for (uint32_t shift = 1; shift < WEFT_ALIGNMENT; ++shift) {
+        fixture_t fixture;
+        NOTE("%u bytes off", (unsigned)shift);
+        fixture_make(&fixture);
+        fixture.config.constants = storage + shift;
+        fails(&fixture, WEFT_E_STORAGE);
+    }
+    free(storage);
+}
+
+TEST(more_storage_than_needed_is_no_fault)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.config.arena_bytes = UINT32_MAX; /* a claim: nothing behind the tables' size is used */
+    fixture.config.constants_bytes = UINT32_MAX;
+    fixture.config.channel_capacity = UINT32_MAX;
+    CHECK_EQ(init(&fixture), WEFT_OK);
+    fixture_free(&fixture);
+}
+
+TEST(no_constants_need_no_pointer)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.words[AT_CONSTANTS_BYTES] = 0u;
+    fixture.words[ARGS_ADD + 1] = 32u; /* the one pointer into them */
+    fixture.config.constants = NULL;
+    fixture.config.constants_bytes = 0u;
+    CHECK_EQ(init(&fixture), WEFT_OK);
+    fixture_free(&fixture);
+}
+
+TEST(no_channels_need_no_pointer)
+{
+    fixture_t fixture;
+    fixture_make(&fixture);
+    fixture.words[AT_CHANNEL_COUNT] = 0u;
+    fixture.config.channels = NULL;
+    fixture.config.channel_capacity = 0u;
+    CHECK_EQ(init(&fixture), WEFT_OK);
+    fixture_free(&fixture);
+}
+
+TEST(the_first_state)
+{
+    const uint8_t frame[FIXTURE_FRAME] = {0};
+    const void *seen = NULL;
+    fixture_t fixture;
+    fixture_make(&fixture);
+    memset(&fixture.pe, 0xA5, sizeof fixture.pe);
+    memset(fixture.channels, 0xA5, FIXTURE_CHANNELS * sizeof *fixture.channels);
+    CHECK_EQ(init(&fixture), WEFT_OK);
+    CHECK_EQ(fixture.pe.frame, 0);
+    CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_IDLE);
+    CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_NO_FRAME);
+    fixture_feed_both(&fixture, frame, frame); /* all credits are there */
+    fixture_free(&fixture);
+}
+
+TEST(init_does_not_touch_arena_constants_or_tables)
+{
+    fixture_t fixture;
+    fixture_start(&fixture);
+    for (uint32_t i = 0; i < FIXTURE_ARENA_BYTES; ++i) CHECK_EQ(fixture.arena[i], 0xEE);
+    CHECK(memcmp(fixture.constants, fixture_constants, sizeof fixture_constants) == 0);
+    CHECK(memcmp(fixture.words, fixture_words, sizeof fixture_words) == 0);
+    fixture_free(&fixture);
+}
+
+TEST(the_configuration_itself_is_not_kept)
+{
+    const uint8_t a[FIXTURE_FRAME] = {1, 2, 3, 4}, b[FIXTURE_FRAME] = {5, 6, 7, 8};
+    uint8_t out[FIXTURE_FRAME], expected[FIXTURE_FRAME];
+    fixture_t fixture;
+    fixture_start(&fixture);
+    memset(&fixture.config, 0xA5, sizeof fixture.config);
+    fixture_feed_both(&fixture, a, b);
+    while (weft_pe_step(&fixture.pe) == WEFT_OK) continue;
+    fixture_fetch(&fixture, out);
+    fixture_expected(a, b, expected);
+    CHECK(memcmp(out, expected, sizeof out) == 0);
+    fixture_free(&fixture);
+}
+
+/* In the middle of a firing, with a frame on every channel. */
+TEST(init_starts_anew)
+{
+    const uint8_t frame[FIXTURE_FRAME] = {1, 1, 1, 1};
+    const void *seen = NULL;
+    fixture_t fixture;
+    fixture_start(&fixture);
+    fixture_feed_both(&fixture, frame, frame);
+    while (weft_pe_step(&fixture.pe) == WEFT_OK) continue;
+    fixture_fetch(&fixture, (uint8_t[FIXTURE_FRAME]){0});
+    fixture_feed_both(&fixture, frame, frame);
+    CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_OK);
+    CHECK_EQ(init(&fixture), WEFT_OK);
+    CHECK_EQ(fixture.pe.frame, 0);
+    CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_IDLE);
+    CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_NO_FRAME);
+    fixture_feed_both(&fixture, frame, frame);
+    for (uint32_t i = 0; i < FIXTURE_TASKS; ++i) CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_OK);
+    CHECK_EQ(fixture.pe.frame, 1);
+    fixture_free(&fixture);
+}
+
+TEST(a_failed_init_ends_what_ran_before)
+{
+    fixture_t fixture;
+    fixture_start(&fixture);
+    fixture.config.arena_bytes = 0u;
+    fails(&fixture, WEFT_E_STORAGE);
+}
+
+TEST_MAIN(CASE(null_context_or_configuration), CASE(null_context_in_every_other_call),
+          CASE(null_program), CASE(null_tables), CASE(null_arena), CASE(null_constants),
+          CASE(null_channels), CASE(tables_of_another_version), CASE(damaged_tables),
+          CASE(tables_longer_than_what_may_be_read), CASE(arena_too_small),
+          CASE(constants_too_small), CASE(too_few_channels), CASE(arena_not_aligned),
+          CASE(constants_not_aligned), CASE(more_storage_than_needed_is_no_fault),
+          CASE(no_constants_need_no_pointer), CASE(no_channels_need_no_pointer),
+          CASE(the_first_state), CASE(init_does_not_touch_arena_constants_or_tables),
+          CASE(the_configuration_itself_is_not_kept), CASE(init_starts_anew),
+          CASE(a_failed_init_ends_what_ran_before))
