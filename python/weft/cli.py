@@ -37,6 +37,9 @@ class _Group(click.Group):
         except click.Abort:
             click.echo("interrupted", err=True)
             sys.exit(130)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            sys.exit(0)
         except click.ClickException as error:
             message = error.format_message().splitlines()
             click.echo(f"weft: {' '.join(message)}", err=True)

@@ -8,10 +8,12 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft import __version__
+from weft.codegen.toolchain import target_compiler_path
 from weft.errors import ModelError
 from weft.machines import Machine, PeClass, load_machine
 from weft.paths import cache_folder, runtime_folder
@@ -90,7 +92,9 @@ def _fingerprint() -> str:
 
 def _cache_key(data: bytes, name: str, machine: Machine) -> str:
     digest = hashlib.sha256()
-    for part in (data, name.encode(), repr(machine).encode(), _fingerprint().encode()):
+    tools = f"{version('apache-tvm')} {version('xdsl')} {target_compiler_path()}"
+    parts = (data, name.encode(), repr(machine).encode(), _fingerprint().encode(), tools.encode())
+    for part in parts:
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:32]
 
@@ -136,7 +140,7 @@ def _compile(
 
     precheck(compilation, pe_class)
     kernels = kernel_module(compilation.kernels.values(), schedules)
-    dump.text("kernels", ".mlir", f"{kernels}\n")
+    dump.module("kernels", kernels)
     with whole_folder(folder, replace=not in_cache) as scratch:
         finish(compilation, kernels, scratch, name, data, machine, pe_class)
     return load_program(folder, keep)

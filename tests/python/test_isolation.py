@@ -15,15 +15,8 @@ from support.tflite_builder import ModelBuilder
 from support.tflm import run_tflm_batch
 from weft.program import Program
 
-ORACLES = (
-    "onnxruntime",
-    "tflite_micro",
-    "tensorflow",
-    "ai_edge_litert",
-    "tvm",
-    "tvm_ffi",
-    "tflite",
-)
+FRAMEWORKS = ("onnxruntime", "tflite_micro", "tensorflow", "ai_edge_litert")
+COMPILERS = ("tvm", "tvm_ffi", "tflite")
 
 # Makes the packages named in the first argument unimportable, then runs the code of the second.
 BLOCKED = """

@@ -67,5 +67,5 @@ def check_fit(program: str, footprint: Footprint, pe_class: PeClass) -> dict[str
 
 
 def _listing(sections: Mapping[str, int]) -> str:
-    largest_first = sorted(sections.items(), key=lambda item: -item[1])
+    largest_first = sorted((i for i in sections.items() if i[1]), key=lambda item: -item[1])
     return ", ".join(f"{name} {size}" for name, size in largest_first)

@@ -129,6 +129,11 @@ def find_target_toolchain(cpu: str) -> Toolchain | None:
     return gcc_target_toolchain(cpu) or zig_target_toolchain(cpu)
 
 
+def target_compiler_path() -> str | None:
+    """Which compiler ``find_target_toolchain`` would take, found without starting it."""
+    return shutil.which("arm-none-eabi-gcc") or _zig()
+
+
 def gcc_target_toolchain(cpu: str) -> Toolchain | None:
     """``arm-none-eabi-gcc``, or None if it is not on the path."""
     flags = _cpu(cpu).gcc

@@ -44,6 +44,7 @@ class NativeSession(Session):
 
     def _run(self, inputs: Sequence[Array]) -> list[Array]:
         pe = self._open_pe()
+        self._release_outputs(pe)
         for channel, frame in zip(self._inputs, inputs, strict=True):
             if not pe.feed(channel, frame):
                 raise EngineError(f"input {channel} is still in use by an earlier frame")
@@ -55,6 +56,11 @@ class NativeSession(Session):
                 raise EngineError(f"no frame came out at '{info.name}'")
             results.append(result)
         return results
+
+    def _release_outputs(self, pe: _native.Pe) -> None:
+        """Gives back what a run in place left in the output slots."""
+        for channel in self._outputs:
+            pe.release(channel)
 
     def _run_until_idle(self, pe: _native.Pe) -> None:
         try:
@@ -74,8 +80,7 @@ class NativeSession(Session):
         """Runs the frame that lies in the input slots; results are then in the output slots,
         which are the caller's until the next call."""
         pe = self._open_pe()
-        for channel in self._outputs:
-            pe.release(channel)
+        self._release_outputs(pe)
         for channel in self._inputs:
             pe.publish(channel)
         self._run_until_idle(pe)

@@ -44,8 +44,9 @@ class Session(ABC):
         arrays = [frame] if isinstance(frame, np.ndarray) else list(frame)
         if len(arrays) != len(expected):
             raise InputError(
-                f"the network has {len(expected)} inputs "
-                f"({', '.join(i.name for i in expected)}), {len(arrays)} arrays are given"
+                f"the network takes {len(expected)} array(s) "
+                f"({', '.join(i.name for i in expected)}), "
+                f"{len(arrays)} given"
             )
         return [_checked(a, i) for a, i in zip(arrays, expected, strict=True)]
 

@@ -285,6 +285,8 @@ def _weights(tensor: Tensor | None, rank: int, channel_axis: int) -> tuple[Tenso
         raise _Unsupported(f"its weights '{w.name}' are not an int8 constant with scales")
     if w.scales.size > 1 and w.axis != channel_axis:
         raise _Unsupported(f"its weights are quantised along axis {w.axis}")
+    if np.any(w.zero_points):
+        raise _Unsupported("its weights have a zero point other than 0")
     return w, w.data
 
 
@@ -367,6 +369,8 @@ def _pool_2d(op: Callable[..., Any]) -> Callable[..., None]:
 
 def _same_quantization(x: Tensor, out: Tensor) -> None:
     """The source framework does not rescale here, so different scales have no meaning."""
+    if x.scales.size == 0 and out.scales.size == 0:
+        return
     if (
         x.scales.size != 1
         or out.scales.size != 1
@@ -437,6 +441,8 @@ def _concatenation(importer: _Importer, operator: Operator) -> None:
     if options.FusedActivationFunction() != tflite.ActivationFunctionType.NONE:
         raise _Unsupported("a fused activation")
     tensors = [_needed(t) for t in operator.inputs]
+    for tensor in tensors:
+        _same_quantization(tensor, operator.outputs[0])
     values = [importer.value(t) for t in tensors]
     rank = len(operator.outputs[0].shape)
     axis = options.Axis()
@@ -455,6 +461,7 @@ def _pad(importer: _Importer, operator: Operator) -> None:
         (number,) = _constant_ints(value)
     else:
         number = int(operator.outputs[0].zero_points[0]) if operator.outputs[0].scales.size else 0
+    _same_quantization(x, operator.outputs[0])
     call = relax.op.nn.pad(importer.value(x), widths, "constant", float(number))
     importer.define_moved(operator.outputs[0], call)
 

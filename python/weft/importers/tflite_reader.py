@@ -30,6 +30,7 @@ _OPERATOR_NAMES = {
     if name.isupper() and isinstance(value, int)
 }
 _MAX_ELEMENTS = 1 << 31
+_MAX_NAME = 80
 _DAMAGED = (struct.error, IndexError, ValueError, TypeError, UnicodeDecodeError, OverflowError)
 
 
@@ -146,6 +147,7 @@ class _Reader:
     def tensor(self, tensor: Any, index: int) -> Tensor:
         raw_name = tensor.Name()
         name = raw_name.decode("utf-8", errors="replace") if raw_name else f"tensor {index}"
+        name = _shortened(name)
         shape = tuple(int(v) for v in _numbers(tensor.ShapeAsNumpy()))
         dtype = _DTYPES.get(tensor.Type(), f"type {tensor.Type()}")
         if any(n < 0 for n in shape) or prod(shape) > _MAX_ELEMENTS:
@@ -187,6 +189,12 @@ class _Reader:
             raise self.fail(f"tensor '{name}' has {raw.nbytes} bytes of data, not {expected}")
         values: Array = raw.view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
         return values
+
+
+def _shortened(name: str) -> str:
+    """Converters join the names of all that they fused; the first one is enough."""
+    first = name.split(";", maxsplit=1)[0]
+    return first if len(first) <= _MAX_NAME else f"...{first[-_MAX_NAME:]}"
 
 
 def _numbers(array: Any) -> Any:

@@ -58,7 +58,7 @@ class Conv2d(Kernel):
     def summary(self) -> str:
         return (
             f"Convolution {self.kernel_h}x{self.kernel_w}, stride {self.stride_h}x{self.stride_w}, "
-            f"dilation {self.dilation_h}x{self.dilation_w}, {self.in_channels} input channels."
+            f"dilation {self.dilation_h}x{self.dilation_w}, {self.in_channels} input channel(s)."
         )
 
     def tensor_ir(self) -> tirx.PrimFunc:

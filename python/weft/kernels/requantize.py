@@ -26,11 +26,6 @@ def requantize_s8(x: Any, multiplier: Any, shift: Any, zero_point: Any, low: Any
     return _call("int8", "weft_requantize_s8", x, multiplier, shift, zero_point, low, high)
 
 
-def high_mul(a: Any, b: Any) -> Any:
-    """(a * b) / 2^31 to nearest, ties up; all int32."""
-    return _call("int32", "weft_high_mul", a, b)
-
-
 def rounding_shift_right(x: Any, exponent: Any) -> Any:
     """x / 2^exponent to nearest, ties away from zero; all int32."""
     return _call("int32", "weft_rounding_shift_right", x, exponent)
@@ -56,6 +51,6 @@ def softmax_factor(total: Any) -> Any:
     return _call("int32", "weft_softmax_factor", total)
 
 
-def softmax_shift(total: Any) -> Any:
-    """The right shift that belongs to ``softmax_factor``; int32."""
-    return _call("int32", "weft_softmax_shift", total)
+def softmax_share(factor: Any, exponential: Any, total: Any) -> Any:
+    """The int8 share of one exponential in their sum; all int32."""
+    return _call("int8", "weft_softmax_share", factor, exponential, total)

@@ -31,11 +31,9 @@ class Softmax(Kernel):
         from tvm.script import tirx as T
 
         from weft.kernels.requantize import (
-            clamp,
-            high_mul,
             rounding_shift_right,
             softmax_factor,
-            softmax_shift,
+            softmax_share,
         )
 
         @T.prim_func(s_tir=True)
@@ -68,16 +66,10 @@ class Softmax(Kernel):
                         )
                     factor[0] = softmax_factor(total[0])
                     for c in range(depth):
-                        share: T.let[T.int32] = high_mul(
-                            factor[0], exponential[largest[0] - T.cast(x[i, c], "int32")]
-                        )
-                        out[i, c] = T.cast(
-                            clamp(
-                                rounding_shift_right(share, softmax_shift(total[0])) - 128,
-                                T.int32(-128),
-                                T.int32(127),
-                            ),
-                            "int8",
+                        out[i, c] = softmax_share(
+                            factor[0],
+                            exponential[largest[0] - T.cast(x[i, c], "int32")],
+                            total[0],
                         )
 
         return softmax

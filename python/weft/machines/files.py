@@ -20,7 +20,7 @@ else:
     import tomli as tomllib
 
 FORMAT = 1
-_CORES = ("cortex-m4", "cortex-m4f")
+_CORES = ("cortex-m4f",)
 _MAX_PES = 1 << 20
 
 
@@ -99,7 +99,8 @@ class _Reader:
             name: self.pe_class(name, value)
             for name, value in self.named_tables(data["pe_class"], "pe_class").items()
         }
-        return self.grid(data["grid"], classes, str(data.get("description", "")))
+        description = self.text(data["description"], "description") if "description" in data else ""
+        return self.grid(data["grid"], classes, description)
 
     def named_tables(self, value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict) or not value:
@@ -125,8 +126,8 @@ class _Reader:
         keys = dict.fromkeys(("name", "origin", "bytes", "holds"), True)
         data = self.table(data, where, keys)
         name = self.text(data["name"], f"{where}.name")
-        if not name.isidentifier():
-            self.fail(f"{where}.name", f"'{name}' must consist of letters, digits and _")
+        if not (name.isidentifier() and name.isascii()):
+            self.fail(f"{where}.name", f"'{name}' must consist of ASCII letters, digits and _")
         holds = self.list_of(data["holds"], f"{where}.holds", self.text)
         for purpose in holds:
             if purpose not in PURPOSES:
@@ -164,6 +165,11 @@ class _Reader:
         if sizes["width"] * sizes["height"] * sizes["pes_per_node"] > _MAX_PES:
             self.fail("grid", f"has more than {_MAX_PES} PEs")
         missing = frozenset(self.list_of(data.get("missing", []), "grid.missing", self.node))
+        for x, y in missing:
+            if not (0 <= x - corner["x0"] < sizes["width"]) or not (
+                0 <= y - corner["y0"] < sizes["height"]
+            ):
+                self.fail("grid.missing", f"there is no node {[x, y]}")
         whole = Machine(
             self.path.stem,
             description,
@@ -177,10 +183,13 @@ class _Reader:
             missing=missing,
         )
         reserved = self.list_of(data.get("reserved", []), "grid.reserved", self.pe)
-        exceptions = dict(
+        pairs = [
             self.exception(item, f"grid.exceptions[{i}]", classes)
             for i, item in enumerate(data.get("exceptions", []))
-        )
+        ]
+        exceptions = dict(pairs)
+        if len(exceptions) != len(pairs):
+            self.fail("grid.exceptions", "a PE is named twice")
         there = set(whole.pes())
         for key, pes in (("reserved", reserved), ("exceptions", exceptions)):
             for pe in pes:

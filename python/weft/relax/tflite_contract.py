@@ -87,7 +87,7 @@ def requantize(x: int, by: Scaled) -> int:
 def channel_multipliers(in_scale: np.float32, w_scales: Array, out_scale: np.float32) -> Array:
     """kernels/kernel_util.cc, PopulateConvolutionQuantizationParams: rows of multiplier, shift.
 
-    Dense layers too. Sources of early 2026 multiply the scales of a dense layer with one weight
+    Dense layers too. Sources of August 2026 multiply the scales of a dense layer with one weight
     scale in float; the interpreter that is the oracle does it in double.
     """
     pairs = []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.printer import Printer
 
 from weft.transforms.compilation import Compilation
@@ -37,20 +38,20 @@ class Dump:
             path.write_text(text, encoding="utf-8")
         self.number += 1
 
-    def module(self, name: str, compilation: Compilation) -> None:
+    def module(self, name: str, module: ModuleOp) -> None:
         """One file of MLIR."""
         if self.folder is None:
             self.number += 1
             return
         stream = StringIO()
-        Printer(stream).print_op(compilation.module)
+        Printer(stream).print_op(module)
         self.text(name, ".mlir", stream.getvalue() + "\n")
 
 
 def run_passes(compilation: Compilation, dump: Dump) -> Compilation:
     """Applies all passes."""
-    dump.module("stages", compilation)
+    dump.module("stages", compilation.module)
     for name, run in PASSES:
         compilation = run(compilation)
-        dump.module(name, compilation)
+        dump.module(name, compilation.module)
     return compilation

@@ -124,10 +124,14 @@ static inline int32_t weft_softmax_factor(int32_t sum)
     return weft_one_over_one_plus((int32_t)(normal - (UINT32_C(1) << 31)));
 }
 
-/* The right shift that takes factor * exponential to 8 bits. */
-static inline int32_t weft_softmax_shift(int32_t sum)
+/* factor * exponential as an int8 share of 1/256 from -128 on. Of a sum over 2^28 (at least 512
+ * addends) every share rounds to nothing; TensorFlow Lite Micro aborts there. */
+static inline int8_t weft_softmax_share(int32_t factor, int32_t exponential, int32_t sum)
 {
-    return 12 - weft_count_leading_zeros((uint32_t)sum) + 31 - 8;
+    const int32_t shift = 12 - weft_count_leading_zeros((uint32_t)sum) + 31 - 8;
+    if (shift > 31) return -128;
+    const int32_t share = weft_rounding_shift_right(weft_high_mul(factor, exponential), shift);
+    return (int8_t)weft_clamp(share - 128, -128, 127);
 }
 
 #endif /* WEFT_ARITH_H */

@@ -14,28 +14,26 @@ from weft.relax.operators.arithmetic import lookup
 from weft.relax.tflite_contract import requantize_table
 
 
-def _reshape(context: Context, call: Any, x: Any) -> Any:
-    return context.emit("reshape", [x], {}, shape_of(call), context.label(call))
+def _reshape(context: Context, call: Any, x: Any, label: str) -> Any:
+    return context.emit("reshape", [x], {}, shape_of(call), label)
 
 
-def _permute_dims(context: Context, call: Any, x: Any) -> Any:
+def _permute_dims(context: Context, call: Any, x: Any, label: str) -> Any:
     rank = len(shape_of(call))
     axes = call.attrs.axes
     order = list(range(rank))[::-1] if axes is None else [a % rank for a in ints(axes)]
-    return context.emit(
-        "transpose", [x], {"permutation": order}, shape_of(call), context.label(call)
-    )
+    return context.emit("transpose", [x], {"permutation": order}, shape_of(call), label)
 
 
-def _pad(context: Context, call: Any, x: Any, value: int) -> Any:
+def _pad(context: Context, call: Any, x: Any, value: int, label: str) -> Any:
     if str(call.attrs.pad_mode) != "constant":
         raise Unmatched(f"padding mode {call.attrs.pad_mode}")
     before = ints(call.attrs.pad_width)[::2]
     attributes = {"before": before, "value": value}
-    return context.emit("pad", [x], attributes, shape_of(call), context.label(call))
+    return context.emit("pad", [x], attributes, shape_of(call), label)
 
 
-def _strided_slice(context: Context, call: Any, x: Any) -> Any:
+def _strided_slice(context: Context, call: Any, x: Any, label: str) -> Any:
     source = shape_of(call.args[0])
     axes, begins, _, *rest = (_tuple_ints(context, a) for a in call.args[1:])
     steps_given = rest[0] if rest else [1] * len(axes)
@@ -46,7 +44,7 @@ def _strided_slice(context: Context, call: Any, x: Any) -> Any:
         begin[axis] = min(max(first, 0), extent - 1 if step < 0 else extent)
         steps[axis] = step
     attributes = {"begin": begin, "steps": steps}
-    return context.emit("slice", [x], attributes, shape_of(call), context.label(call))
+    return context.emit("slice", [x], attributes, shape_of(call), label)
 
 
 def _tuple_ints(context: Context, expression: Any) -> list[int]:
@@ -68,13 +66,14 @@ _ONE_OPERAND = {
 
 def lower_direct(context: Context, call: Any) -> Any:
     """Movement of an int8 tensor."""
-    return _ONE_OPERAND[str(op_name(call))](context, call, context.lower(call.args[0]))
+    x = context.lower(call.args[0])
+    return _ONE_OPERAND[str(op_name(call))](context, call, x, context.label(call))
 
 
 def lower_between(context: Context, call: Any, result: Result) -> Any:
     """Movement of a dequantised tensor that is quantised again."""
     x = _requantized(context, call.args[0], result)
-    return _ONE_OPERAND[str(op_name(call))](context, call, x)
+    return _ONE_OPERAND[str(op_name(call))](context, call, x, result.label)
 
 
 def _requantized(context: Context, expression: Any, result: Result) -> Any:
@@ -90,7 +89,7 @@ def _requantized(context: Context, expression: Any, result: Result) -> Any:
 def lower_pad(context: Context, call: Any) -> Any:
     value = context.bindings.array(call.args[1]) if len(call.args) > 1 else None
     number = float(call.attrs.pad_value) if value is None else float(value)
-    return _pad(context, call, context.lower(call.args[0]), round(number))
+    return _pad(context, call, context.lower(call.args[0]), round(number), context.label(call))
 
 
 def lower_pad_between(context: Context, call: Any, result: Result) -> Any:
@@ -98,7 +97,7 @@ def lower_pad_between(context: Context, call: Any, result: Result) -> Any:
     number = float(call.attrs.pad_value) if value is None else float(value)
     quantized = result.limited(number, number)
     x = _requantized(context, call.args[0], result)
-    return _pad(context, call, x, min(max(quantized.low, -128), 127))
+    return _pad(context, call, x, min(max(quantized.low, -128), 127), result.label)
 
 
 def _concat(context: Context, call: Any, xs: list[Any], label: str) -> Any:

@@ -16,7 +16,7 @@ from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, mean_multiplier, soft
 _MAX_SOFTMAX_DEPTH = 4095
 
 
-def _pool(context: Context, call: Any, x: Any, low: int, high: int) -> Any:
+def _pool(context: Context, call: Any, x: Any, limits: tuple[int, int], label: str) -> Any:
     attrs = call.attrs
     operator = "max" if str(call.op.name).endswith("max_pool2d") else "average"
     if str(attrs.layout) != "NHWC" or ints(attrs.dilation) != [1, 1]:
@@ -29,15 +29,15 @@ def _pool(context: Context, call: Any, x: Any, low: int, high: int) -> Any:
         "window": ints(attrs.pool_size),
         "strides": ints(attrs.strides),
         "padding": [top, bottom, left, right],
-        "low": low,
-        "high": high,
+        "low": limits[0],
+        "high": limits[1],
     }
-    return context.emit("pool", [x], attributes, shape_of(call), context.label(call))
+    return context.emit("pool", [x], attributes, shape_of(call), label)
 
 
 def lower_int8_pool(context: Context, call: Any, x: Any) -> Any:
     """Pooling of the lowered int8 tensor ``x``."""
-    return _pool(context, call, x, INT8_MIN, INT8_MAX)
+    return _pool(context, call, x, (INT8_MIN, INT8_MAX), context.label(call))
 
 
 def lower_pool(context: Context, call: Any) -> Any:
@@ -51,7 +51,7 @@ def lower_pool_between(context: Context, call: Any, result: Result) -> Any:
     x, quantization = context.dequantized(call.args[0])
     if not quantization.same_as(result.quantization):
         raise Unmatched("its input and output have different scales or zero points")
-    return _pool(context, call, context.lower(x), result.low, result.high)
+    return _pool(context, call, context.lower(x), (result.low, result.high), result.label)
 
 
 def lower_mean(context: Context, call: Any, result: Result) -> Any:
