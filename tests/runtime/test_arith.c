@@ -177,36 +177,43 @@ TEST(one_over_one_plus_at_its_ends)
     CHECK(labs((long)weft_one_over_one_plus(INT32_MAX) - (1L << 30)) <= 8);
 }
 
-/* factor / 2^31 * 2^-(shift - 31) * exponential / 2^31 is 256 * (exponential / 2^31) / sum: with
- * the sum in Q19. */
-TEST(softmax_factor_and_shift_divide_by_the_sum)
+/* The factor is the reciprocal of the sum's leading bits as a number in [1, 2). */
+TEST(softmax_factor_is_a_reciprocal)
 {
     uint32_t seed = 26u;
     for (int i = 0; i < ROUNDS; ++i) {
         const int32_t sum = (int32_t)((test_random_extreme(&seed) >> 1) | 1u);
-        const long double real = 1.0L / ((long double)sum / 524288.0L);
-        const long double factor = (long double)weft_softmax_factor(sum) / 2147483648.0L;
-        const long double ours = ldexpl(factor, 31 - 8 - weft_softmax_shift(sum));
+        int exponent = 0;
+        const long double real = 2147483648.0L / (2.0L * frexpl((long double)sum, &exponent));
         NOTE("sum %d", (int)sum);
-        CHECK(fabsl(ours / real - 1.0L) < 1e-8L);
+        CHECK(fabsl((long double)weft_softmax_factor(sum) - real) <= 8.0L);
     }
 }
 
-/* What softmax does with them, for a single element of any size: its share of 256. The sum is at
- * least 1 in Q19, since the largest element has exponential 1. */
+/* An exponential (Q31) as a share of the sum (Q19) in 1/256, to nearest. */
+static void share_is_right(int32_t exponential, int32_t sum)
+{
+    const int32_t share = weft_softmax_share(weft_softmax_factor(sum), exponential, sum);
+    const long double real =
+        256.0L * ((long double)exponential / 2147483648.0L) / ((long double)sum / 524288.0L);
+    NOTE("sum %d, exponential %d: %d, not %Lg", (int)sum, (int)exponential, (int)share, real);
+    CHECK(fabsl((long double)(share + 128) - fminl(real, 255.0L)) <= 0.5001L);
+}
+
+/* The sum is at least 1 in Q19, since the largest element has the exponential 1. */
 static void shares_are_right(int32_t least_sum, int32_t sum_range)
 {
     uint32_t seed = 27u;
     for (int i = 0; i < ROUNDS; ++i) {
         const int32_t sum = least_sum + (int32_t)(test_random(&seed) % (uint32_t)sum_range);
-        const int32_t exponential = (int32_t)(test_random(&seed) >> 1);
-        const int32_t product = weft_high_mul(weft_softmax_factor(sum), exponential);
-        const int32_t share = weft_rounding_shift_right(product, weft_softmax_shift(sum));
-        const long double real =
-            256.0L * ((long double)exponential / 2147483648.0L) / ((long double)sum / 524288.0L);
-        NOTE("sum %d, exponential %d: %d, not %Lg", (int)sum, (int)exponential, (int)share, real);
-        CHECK(fabsl((long double)share - real) <= 0.5001L);
+        share_is_right((int32_t)(test_random(&seed) >> 1), sum);
+        share_is_right(INT32_MAX, sum);
     }
+}
+
+TEST(softmax_shares_of_few_elements)
+{
+    shares_are_right(1 << 19, 8 * (1 << 19));
 }
 
 TEST(softmax_shares_of_up_to_511_equal_elements)
@@ -219,6 +226,11 @@ TEST(softmax_shares_of_512_equal_elements_and_more)
     shares_are_right(1 << 28, INT32_MAX - (1 << 28));
 }
 
+TEST(softmax_shares_of_equal_elements)
+{
+    for (int32_t count = 1; count < 4096; ++count) share_is_right(INT32_MAX, count * (1 << 19));
+}
+
 TEST_MAIN(CASE(average_of_every_small_sum), CASE(average_of_large_windows),
           CASE(average_of_any_sum), CASE(quantize_within_its_exact_range),
           CASE(quantize_takes_ties_away_from_zero),
@@ -226,6 +238,7 @@ TEST_MAIN(CASE(average_of_every_small_sum), CASE(average_of_large_windows),
           CASE(quantize_of_what_is_no_number), CASE(quantize_of_the_smallest_numbers),
           CASE(leading_zeros), CASE(saturating_shift_left),
           CASE(one_over_one_plus_is_right_to_a_few_units), CASE(one_over_one_plus_at_its_ends),
-          CASE(softmax_factor_and_shift_divide_by_the_sum),
+          CASE(softmax_factor_is_a_reciprocal), CASE(softmax_shares_of_few_elements),
           CASE(softmax_shares_of_up_to_511_equal_elements),
-          CASE(softmax_shares_of_512_equal_elements_and_more))
+          CASE(softmax_shares_of_512_equal_elements_and_more),
+          CASE(softmax_shares_of_equal_elements))

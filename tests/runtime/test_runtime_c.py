@@ -47,7 +47,6 @@ VARIANTS = {
 # What the headers promise and the runtime does not do yet. Remove a line with the defect.
 KNOWN_DEFECTS = {
     "average_of_any_sum": "weft_average overflows: its comment does not limit the sum",
-    "softmax_shares_of_512_equal_elements_and_more": "weft_softmax_shift exceeds 31",
     "outputs_must_not_lie_in_the_constants": "weft_tables_check does not know outputs",
     "a_kernel_with_more_pointers_than_arguments_is_refused": "read behind the arguments",
 }

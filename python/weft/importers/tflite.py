@@ -70,19 +70,17 @@ class _Importer:
             with self.builder.dataflow():
                 for operator in self.graph.operators:
                     self.convert(operator)
-                outputs = [
-                    self.builder.emit_output(
-                        relax.Call(_identity(), [self.value(t)]), name_hint=_identifier(t.name)
-                    )
-                    if t.index not in self.values or self.is_parameter(t)
-                    else self.builder.emit_output(self.value(t))
-                    for t in self.graph.outputs
-                ]
+                outputs = [self.output(tensor) for tensor in self.graph.outputs]
             self.builder.emit_func_output(outputs[0] if len(outputs) == 1 else relax.Tuple(outputs))
         return self.builder.get()
 
-    def is_parameter(self, tensor: Tensor) -> bool:
-        return any(tensor.index == i.index for i in self.graph.inputs)
+    def output(self, tensor: Tensor) -> Any:
+        """A tensor that leaves the network; an input or constant that does is copied."""
+        value = self.value(tensor)
+        if not isinstance(value, relax.expr.DataflowVar):
+            dtype = str(value.ty.dtype)
+            value = self.builder.emit(relax.op.astype(value, dtype), _identifier(tensor.name))
+        return self.builder.emit_output(value)
 
     def convert(self, operator: Operator) -> None:
         where = f"{operator.kind} at '{operator.place}'"
@@ -170,11 +168,6 @@ class _Importer:
         if activation == kinds.RELU_N1_TO_1:
             return _clip(value, -1.0, 1.0)
         raise _Unsupported(f"fused activation {activation}")
-
-
-def _identity() -> Any:
-    """A cast to the same type marks an output that is an input or a constant."""
-    return tvm.ir.Op.get("relax.astype")
 
 
 def _parameters(scales: Array, zero_points: Array) -> tuple[Any, Any]:

@@ -94,7 +94,8 @@ def works(program: Program) -> None:
 
 def start_build(program: Program) -> subprocess.Popen[str]:
     code = (
-        "import weft; from weft.engines.library import host_library\n"
+        "import signal, weft; from weft.engines.library import host_library\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"print(host_library(weft.load({str(program.folder)!r})))"
     )
     command = [sys.executable, "-c", code]

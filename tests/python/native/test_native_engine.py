@@ -345,10 +345,13 @@ def test_an_error_of_the_runtime_is_named(tmp_path: Path) -> None:
 @pytest.fixture
 def interrupt() -> Iterator[threading.Timer]:
     """Ctrl-C in a moment, once started."""
+    # Background jobs of a shell are started with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     yield timer
     timer.cancel()
     timer.join(5)
+    signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_ends_a_run(tmp_path: Path, interrupt: threading.Timer) -> None:
