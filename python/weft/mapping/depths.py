@@ -29,6 +29,7 @@ from fractions import Fraction
 from weft.mapping.marked_graph import (
     Channel,
     Transition,
+    in_turns,
     index_of,
     loads,
     place_in,
@@ -45,17 +46,21 @@ class Ring:
     """Slots of ``slot_bytes`` that one or more channels, (producer, consumer) by name, go through.
 
     Several producers that write into one slot share a ring, and so do several consumers that read
-    one: their channels have the same depth, and the bytes are counted once.
+    one: their channels have the same depth, and the bytes are counted once. ``least`` is the fewest
+    slots that are allowed.
     """
 
     channels: tuple[tuple[str, str], ...]
     slot_bytes: int
+    least: int = 1
 
     def __post_init__(self) -> None:
         if not self.channels:
             raise ValueError("a ring without channels")
         if self.slot_bytes < 0:
             raise ValueError(f"a slot of {self.slot_bytes} bytes in a ring of {self.channels[0]}")
+        if self.least < 1:
+            raise ValueError(f"{self.least} slots in a ring of {self.channels[0]}")
 
 
 @dataclass(frozen=True)
@@ -86,21 +91,27 @@ def choose_depths(
     transitions: Sequence[Transition],
     rings: Sequence[Ring],
     period_cycles: Fraction | int | None = None,
+    *,
+    guaranteed: bool = False,
     steps: int = _STEPS,
 ) -> Depths:
     """Depths of little memory at which the credits allow a frame every ``period_cycles``.
 
-    By default the period is that of the busiest resource; a longer one saves memory. ``steps``
-    limits the search; the same arguments give the same depths. ``ValueError`` if channels close a
-    cycle, or if a resource is kept for longer than the period.
+    By default the period is that of the busiest resource; a longer one saves memory. Where
+    transitions share a resource, each may have to wait for its turn, and depths that just allow the
+    period need not reach it. With ``guaranteed`` they do, by ``in_turns``, and cost more.
+
+    ``steps`` limits the search; the same arguments give the same depths. ``ValueError`` if channels
+    close a cycle, or if a resource is kept for longer than the period.
     """
     load = max(loads(transitions).values(), default=0)
     period = Fraction(load if period_cycles is None else period_cycles)
     if period < load:
         raise ValueError(f"a resource is kept {load} cycles a frame, and the period is {period}")
     if not period:
-        return _as_depths(rings, [1] * len(rings), sum(r.slot_bytes for r in rings), period)
-    problem = _Problem(transitions, rings, period)
+        ones = [ring.least for ring in rings]
+        return _as_depths(rings, ones, sum(r.slot_bytes * r.least for r in rings), period)
+    problem = _Problem(in_turns(transitions) if guaranteed else transitions, rings, period)
     least = problem.least_depths(steps)
     # Start times without credits; what depths they come to is the answer if nothing better is.
     start = problem.earliest()
@@ -153,6 +164,7 @@ class _Problem:
         self.cycles = [t.cycles * period.denominator for t in transitions]
         self.period = period.numerator
         self.slot_bytes = [ring.slot_bytes for ring in rings]
+        self.least = [ring.least for ring in rings]
         self.ends = [
             [(place_in(index, p), place_in(index, c)) for p, c in ring.channels] for ring in rings
         ]
@@ -204,7 +216,7 @@ class _Problem:
         for r, ends in enumerate(self.ends):
             for producer, consumer in ends:
                 rings[producer].append((consumer, r))
-        least = [1] * len(self.ends)
+        least = list(self.least)
         left = 20 * steps  # these are much shorter ones
         for producer, readers in enumerate(rings):
             top = max((level[consumer] for consumer, _ in readers), default=0)

@@ -115,7 +115,7 @@ class MarkedGraph:
 
 @dataclass(frozen=True)
 class Wait:
-    """``waiter`` cannot fire before ``awaited`` does, for want of a token or credit of a channel."""
+    """``waiter`` cannot fire before ``awaited`` has, for want of a token or credit of ``channel``."""
 
     waiter: str
     awaited: str
@@ -205,9 +205,9 @@ def loads(transitions: Iterable[Transition]) -> dict[str, int]:
 def throughput_bound(graph: MarkedGraph) -> Bound:
     """The larger of the largest cycle ratio and the largest load. ``ValueError`` on a deadlock.
 
-    The number is exact. It is the rate of the execution itself if no two transitions share a
-    resource, and else what no order on the shared resources can beat. Of equals, the resource is
-    named.
+    The number is exact. It is the period of the execution itself if no two transitions share a
+    resource, and else what no order on the shared resources can beat (``round_robin_period`` is the
+    other side). Of equals, the resource is named.
 
     The ratio is found as Newton's method does it: is there a cycle slower than the slowest so far?
     If so, go on from its ratio. All in whole numbers.
@@ -236,6 +236,27 @@ def throughput_bound(graph: MarkedGraph) -> Bound:
     while cycle := search.slower_than(period):
         period, slowest = search.ratio(cycle), cycle
     return search.bound(slowest) if slowest else bound
+
+
+def in_turns(transitions: Sequence[Transition]) -> tuple[Transition, ...]:
+    """Every firing as long as it may take with waiting for its turn, on a resource of its own.
+
+    A resource that takes turns, and starts whatever is ready, starts every other transition at most
+    once before one that is ready: from then to the end takes at most the load of the resource.
+    """
+    load = loads(transitions)
+    return tuple(Transition(t.name, load[t.resource], t.name) for t in transitions)
+
+
+def round_robin_period(graph: MarkedGraph) -> Fraction:
+    """Cycles a frame that no execution in turns exceeds, in the long run.
+
+    At least the period of ``throughput_bound``, and equal to it if no two transitions share a
+    resource. In between lies what is not known without executing the graph. A marked graph is
+    monotone, nothing comes later because something else came earlier, so it is enough that the
+    graph of ``in_turns`` keeps this period. ``ValueError`` as there.
+    """
+    return throughput_bound(MarkedGraph(in_turns(graph.transitions), graph.channels)).period_cycles
 
 
 class _CycleSearch:

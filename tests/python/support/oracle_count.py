@@ -1,12 +1,12 @@
 """Compares what Weft computes with what the oracle computes, and counts the comparisons.
 
 With WEFT_TEST_KEEP set to a folder, a model whose results differ is written there, with its inputs
-and the oracle's outputs.
+and the oracle's outputs, under the first word of its label. The last one stays: after shrinking,
+the smallest.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,8 +54,19 @@ def check_against_oracle(
             for index, (got, wanted) in enumerate(zip(*results, strict=True)):
                 compare(got, wanted, f"{labels[index]} (output {index}, input set {number})")
     except AssertionError:
-        _keep(model, input_sets, expected)
+        _keep(labels[0].split()[0].strip(","), model, input_sets, expected)
         raise
+
+
+def totals() -> tuple[int, int]:
+    """Pairs and values compared so far."""
+    return _counter.pairs, _counter.values
+
+
+def add(pairs: int, values: int) -> None:
+    """Counts what another process of the same run compared."""
+    _counter.pairs += pairs
+    _counter.values += values
 
 
 def summary() -> str:
@@ -64,12 +75,15 @@ def summary() -> str:
 
 
 def _keep(
-    model: bytes, input_sets: Sequence[Sequence[np.ndarray]], expected: list[list[np.ndarray]]
+    name: str,
+    model: bytes,
+    input_sets: Sequence[Sequence[np.ndarray]],
+    expected: list[list[np.ndarray]],
 ) -> None:
     folder = os.environ.get("WEFT_TEST_KEEP")
     if not folder:
         return
-    stem = Path(folder) / hashlib.sha256(model).hexdigest()[:12]
+    stem = Path(folder) / name
     stem.parent.mkdir(parents=True, exist_ok=True)
     stem.with_suffix(".tflite").write_bytes(model)
     arrays: dict[str, np.ndarray] = {}

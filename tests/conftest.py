@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The summary's count of oracle comparisons, over all processes of a run.
+
+It stands here and not further down: with pytest-xdist the process that writes the summary collects
+no tests, and so loads only this file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support import oracle_count
+
+_OUTPUT = "weft_oracle_count"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_OUTPUT] = oracle_count.totals()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    oracle_count.add(*getattr(node, "workeroutput", {}).get(_OUTPUT, (0, 0)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"compared with the oracle: {oracle_count.summary()}")

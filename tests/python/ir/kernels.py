@@ -1,0 +1,36 @@
+"""Kernels of every family, one or more of each: what the golden C and the MLIR checks look at."""
+
+from __future__ import annotations
+
+from weft.kernels.base import Kernel
+from weft.kernels.binary import Add, Mul
+from weft.kernels.conv2d import Conv2d
+from weft.kernels.depthwise import DepthwiseConv2d
+from weft.kernels.mean import Mean
+from weft.kernels.movement import Copy, Fill, Lookup, Quantize
+from weft.kernels.pool import Pool2d
+from weft.kernels.softmax import Softmax
+
+KERNELS: tuple[Kernel, ...] = (
+    Add(1, 1),
+    Add(1, 0),
+    Add(0, 1, subtract=True),
+    Mul(1, 0),
+    Conv2d(1, 1, 1, 1, 1, 1, 16),
+    Conv2d(3, 2, 2, 1, 1, 3, 5),
+    DepthwiseConv2d(3, 3, 1, 1, 1, 1, 1),
+    DepthwiseConv2d(2, 3, 2, 1, 1, 2, 3),
+    Mean(),
+    Pool2d("average", 2, 3, 2, 1, padded=False),
+    Pool2d("average", 3, 3, 1, 1, padded=True),
+    Pool2d("max", 2, 2, 2, 2, padded=False),
+    Pool2d("max", 3, 2, 1, 2, padded=True),
+    Softmax(),
+    Copy("int8"),
+    Copy("int32"),
+    Copy("float32"),
+    Fill(),
+    Lookup("int8"),
+    Lookup("float32"),
+    Quantize(),
+)

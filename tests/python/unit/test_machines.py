@@ -1,0 +1,238 @@
+"""Machine files: the bundled ones, and every mistake one can make in one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from weft.errors import MachineError, WeftError
+from weft.machines import bundled_machines, load_machine
+from weft.machines.describe import describe, summary
+from weft.machines.model import Pe
+
+GOOD = """\
+format = 1
+description = "Two kinds of PE"
+
+[pe_class.big]
+core = "cortex-m4f"
+clock_mhz = 200
+stack_bytes = 4096
+memory = [
+    { name = "code", origin = 0x0, bytes = 32768, holds = ["code"] },
+    { name = "data", origin = 0x8000, bytes = 65536, holds = ["constants", "data"] },
+]
+
+[pe_class.small]
+core = "cortex-m4f"
+clock_mhz = 100
+stack_bytes = 2048
+memory = [
+    { name = "sram", origin = 0x100, bytes = 131072, holds = ["code", "constants", "data"] },
+]
+
+[grid]
+x0 = 2
+y0 = 1
+width = 3
+height = 2
+pes_per_node = 2
+pe_class = "big"
+missing = [[4, 2]]
+reserved = [[2, 1, 0]]
+exceptions = [{ pe = [3, 1, 1], pe_class = "small" }]
+"""
+
+
+def _load(folder: Path, text: str):
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_machine(path)
+
+
+def test_good_file(tmp_path: Path) -> None:
+    machine = _load(tmp_path, GOOD)
+    assert (machine.name, machine.description) == ("mine", "Two kinds of PE")
+    pes = list(machine.pes())
+    assert len(pes) == len(set(pes)) == 10
+    assert Pe(4, 2, 0) not in pes and Pe(4, 1, 1) in pes
+    assert pes[0] == Pe(2, 1, 0)
+    assert set(pes) - set(machine.usable()) == {Pe(2, 1, 0)}
+    assert [pe for pe in pes if machine.class_of(pe).name == "small"] == [Pe(3, 1, 1)]
+    big = machine.classes["big"]
+    assert (big.core, big.clock_hz, big.stack_bytes) == ("cortex-m4f", 200_000_000, 4096)
+    assert big.memory_bytes == 98304
+    assert [(r.name, r.origin, r.length, r.holds) for r in big.memory] == [
+        ("code", 0, 32768, ("code",)),
+        ("data", 0x8000, 65536, ("constants", "data")),
+    ]
+
+
+def test_optional_keys(tmp_path: Path) -> None:
+    lines = [line for line in GOOD.splitlines() if not line.startswith(("description", "x0", "y0"))]
+    optional = ("pes_per_node", "missing", "reserved", "exceptions")
+    machine = _load(tmp_path, "\n".join(ln for ln in lines if not ln.startswith(optional)))
+    assert machine.description == ""
+    assert [str(pe) for pe in machine.usable()][:2] == ["(0,0).0", "(1,0).0"]
+    assert len(machine.usable()) == 6
+
+
+# What is replaced, by what, and what the message must name.
+MISTAKES = {
+    "no TOML": ("[grid]", "[grid", ["TOML"]),
+    "another format": ("format = 1", "format = 2", ["format", "2"]),
+    "format of another type": ("format = 1", 'format = "1"', ["format"]),
+    "format that is a truth value": ("format = 1", "format = true", ["format"]),
+    "no format": ("format = 1\n", "", ["'format' is missing"]),
+    "unknown key": ("format = 1", "format = 1\nspeed = 3", ["speed"]),
+    "description of another type": ('"Two kinds of PE"', "7", ["description"]),
+    "no grid": (GOOD[GOOD.index("[grid]") :], "", ["'grid' is missing"]),
+    "grid of another type": (GOOD[GOOD.index("[grid]") :], "[[grid]]\nwidth = 1", ["grid"]),
+    "no core": ('core = "cortex-m4f"\n', "", ["pe_class.big", "'core' is missing"]),
+    "unknown core": ('"cortex-m4f"', '"z80"', ["pe_class.big.core", "z80"]),
+    "core of another type": ('"cortex-m4f"', "4", ["pe_class.big.core"]),
+    "no clock": ("clock_mhz = 200\n", "", ["pe_class.big", "'clock_mhz' is missing"]),
+    "clock of 0": ("clock_mhz = 200", "clock_mhz = 0", ["pe_class.big.clock_mhz", "0"]),
+    "clock with a fraction": ("clock_mhz = 200", "clock_mhz = 99.5", ["big.clock_mhz", "99.5"]),
+    "no stack": ("stack_bytes = 4096\n", "", ["pe_class.big", "'stack_bytes' is missing"]),
+    "odd stack": ("stack_bytes = 4096", "stack_bytes = 4097", ["big.stack_bytes", "4097"]),
+    "tiny stack": ("stack_bytes = 4096", "stack_bytes = 8", ["big.stack_bytes", "8"]),
+    "unknown key of a class": ("stack_bytes = 4096", "stack = 1\nstack_bytes = 4096", ["stack"]),
+    "class of another type": ("[pe_class.big]", "pe_class.none = 3\n[pe_class.big]", ["none"]),
+    "no memory": ("memory", "memories", ["pe_class.big", "memories"]),
+    "no origin": ("origin = 0x100, ", "", ["small.memory[0]", "'origin' is missing"]),
+    "no bytes": ("bytes = 131072, ", "", ["small.memory[0]", "'bytes' is missing"]),
+    "no holds": (', holds = ["code"]', "", ["big.memory[0]", "'holds' is missing"]),
+    "no name": ('name = "sram", ', "", ["small.memory[0]", "'name' is missing"]),
+    "origin off the grain": ("0x100", "0x101", ["small.memory[0].origin", "0x101"]),
+    "negative origin": ("0x100", "-128", ["small.memory[0].origin"]),
+    "origin beyond 32 bits": ("0x100", "0x100000000", ["small.memory[0].origin"]),
+    "too few bytes": ("bytes = 131072", "bytes = 1000", ["small.memory[0].bytes", "1000"]),
+    "end beyond 32 bits": ("0x100", "0xFFFFFF00", ["small.memory[0].bytes"]),
+    "unknown purpose": ('holds = ["code"]', 'holds = ["core"]', ["big.memory[0].holds", "core"]),
+    "purposes of another type": ('holds = ["code"]', 'holds = "code"', ["big.memory[0].holds"]),
+    "no region for code": ('holds = ["code"]', 'holds = ["data"]', ["big.memory", "code"]),
+    "no region for data": ('"constants", "data"] },\n]\n\n[pe_class.small', None, ["data"]),
+    "two regions of one name": ('name = "code"', 'name = "data"', ["big.memory", "same name"]),
+    "name with a space": ('name = "code"', 'name = "my code"', ["big.memory[0].name", "my code"]),
+    "name in another script": ('name = "code"', 'name = "müll"', ["big.memory[0].name", "müll"]),
+    "empty name": ('name = "code"', 'name = ""', ["big.memory[0].name"]),
+    "regions that overlap": ("0x8000", "0x7F80", ["big.memory", "'code' and 'data' overlap"]),
+    "no width": ("width = 3\n", "", ["grid", "'width' is missing"]),
+    "width of 0": ("width = 3", "width = 0", ["grid.width"]),
+    "height of another type": ("height = 2", 'height = "2"', ["grid.height"]),
+    "height that is a truth value": ("height = 2", "height = true", ["grid.height"]),
+    "no PE on a node": ("pes_per_node = 2", "pes_per_node = 0", ["grid.pes_per_node"]),
+    "negative corner": ("x0 = 2", "x0 = -1", ["grid.x0"]),
+    "unknown class of the grid": (
+        'pe_class = "big"',
+        'pe_class = "huge"',
+        ["grid.pe_class", "huge"],
+    ),
+    "no class of the grid": ('pe_class = "big"\n', "", ["grid", "'pe_class' is missing"]),
+    "unknown key of the grid": ("width = 3", "width = 3\ndepth = 1", ["grid", "depth"]),
+    "missing node of another form": ("[[4, 2]]", "[[4]]", ["grid.missing[0]"]),
+    "missing node that is not there": ("[[4, 2]]", "[[9, 9]]", ["grid.missing"]),
+    "missing of another type": ("[[4, 2]]", "4", ["grid.missing"]),
+    "reserved PE of another form": ("[[2, 1, 0]]", "[[2, 1]]", ["grid.reserved[0]"]),
+    "reserved PE that is not there": ("[[2, 1, 0]]", "[[2, 1, 7]]", ["grid.reserved", "(2,1).7"]),
+    "reserved PE that is missing": ("[[2, 1, 0]]", "[[4, 2, 0]]", ["grid.reserved", "(4,2).0"]),
+    "exception that is not there": (
+        "pe = [3, 1, 1]",
+        "pe = [0, 0, 0]",
+        ["grid.exceptions", "(0,0).0"],
+    ),
+    "exception of another class": (
+        'pe_class = "small" }',
+        'pe_class = "x" }',
+        ["exceptions[0].pe_class"],
+    ),
+    "exception of another form": ("pe = [3, 1, 1]", "pe = 3", ["grid.exceptions[0].pe"]),
+    "exception without a PE": ("pe = [3, 1, 1], ", "", ["grid.exceptions[0]", "'pe' is missing"]),
+    "exceptions for one PE": (
+        "exceptions = [{",
+        'exceptions = [{ pe = [3, 1, 1], pe_class = "big" }, {',
+        ["grid.exceptions", "twice"],
+    ),
+    "exceptions that are a number": ("exceptions = [{", "exceptions = 3 #", ["grid.exceptions"]),
+    "exceptions that are a truth value": (
+        "exceptions = [{",
+        "exceptions = true #",
+        ["grid.exceptions"],
+    ),
+    "exceptions that are a table": (
+        "exceptions = [{",
+        "exceptions = { a = 1 } #",
+        ["grid.exceptions"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_named(name: str, tmp_path: Path) -> None:
+    old, new, wanted = MISTAKES[name]
+    if new is None:
+        new = old.replace(', "data"', "")
+    assert old in GOOD
+    with pytest.raises(MachineError) as caught:
+        _load(tmp_path, GOOD.replace(old, new, 1))
+    message = str(caught.value)
+    assert str(tmp_path / "mine.toml") in message
+    assert "\n" not in message
+    for part in wanted:
+        assert part in message, message
+
+
+def test_every_pe_reserved(tmp_path: Path) -> None:
+    pes = [[x, y, i] for x in (2, 3, 4) for y in (1, 2) for i in (0, 1) if (x, y) != (4, 2)]
+    with pytest.raises(MachineError, match="no PE is left"):
+        _load(tmp_path, GOOD.replace("[[2, 1, 0]]", str(pes)))
+
+
+def test_a_million_pes_are_the_most(tmp_path: Path) -> None:
+    text = GOOD.replace("width = 3", "width = 4096").replace("height = 2", "height = 4096")
+    with pytest.raises(MachineError, match="grid: has more than 1048576 PEs"):
+        _load(tmp_path, text)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    for path in (tmp_path / "nothing.toml", tmp_path):
+        with pytest.raises(MachineError, match="cannot be read"):
+            load_machine(path)
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(MachineError, match="TOML"):
+        load_machine(tmp_path / "bytes.toml")
+
+
+def test_unknown_name_lists_the_bundled_ones() -> None:
+    with pytest.raises(MachineError) as caught:
+        load_machine("single-m5")
+    assert all(name in str(caught.value) for name in ("single-m5", *bundled_machines()))
+    assert issubclass(MachineError, WeftError)
+
+
+def test_bundled_machines() -> None:
+    assert {"single-m4", "single-m4-1m", "spinn2-chip"} <= set(bundled_machines())
+    for name in bundled_machines():
+        machine = load_machine(name)
+        assert machine.name == name and machine.description
+        report = summary(machine)
+        assert report["pes"] >= report["pes_usable"] == len(machine.usable()) > 0
+        assert name in describe(machine) and f"usable {report['pes_usable']}" in describe(machine)
+
+
+@pytest.mark.parametrize(("name", "size"), [("single-m4", 1 << 17), ("single-m4-1m", 1 << 20)])
+def test_single_pes(name: str, size: int) -> None:
+    machine = load_machine(name)
+    (pe,) = machine.usable()
+    assert machine.class_of(pe).memory_bytes == size
+
+
+def test_chip_has_152_pes_of_which_148_can_be_used() -> None:
+    chip = load_machine("spinn2-chip")
+    pes = list(chip.pes())
+    assert (len(pes), len(set(pes)), len(chip.usable())) == (152, 152, 148)
+    assert len({(pe.x, pe.y) for pe in pes}) == 38
+    assert all(chip.class_of(pe).memory_bytes == 128 << 10 for pe in pes)
+    assert {region.length for region in chip.class_of(pes[0]).memory} == {32 << 10, 96 << 10}
