@@ -44,6 +44,10 @@ class _Group(click.Group):
             message = error.format_message().splitlines()
             click.echo(f"weft: {' '.join(message)}", err=True)
             sys.exit(2)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"weft: {where}{error.strerror or error}", err=True)
+            sys.exit(2)
         except WeftError as error:
             import os
 

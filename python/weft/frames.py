@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,20 +63,27 @@ def _load(path: str, inputs: Sequence[TensorInfo]) -> list[Array]:
         loaded = np.load(path, allow_pickle=False)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is neither .npy nor .npz: {error}") from None
     if isinstance(loaded, np.ndarray):
         if len(inputs) != 1:
             raise InputError(f"{path} holds one array, the network has {len(inputs)} inputs")
         return [loaded]
     with loaded:
-        names = loaded.files
-        if len(names) == 1 and len(inputs) == 1:
-            return [loaded[names[0]]]
-        missing = [i.name for i in inputs if i.name not in names]
-        if missing:
-            raise InputError(f"{path} has no array '{missing[0]}'; it has {', '.join(names)}")
-        return [loaded[i.name] for i in inputs]
+        try:
+            return _pick(loaded, path, inputs)
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path} holds something that is no plain array: {error}") from None
+
+
+def _pick(loaded: Any, path: str, inputs: Sequence[TensorInfo]) -> list[Array]:
+    names = loaded.files
+    if len(names) == 1 and len(inputs) == 1:
+        return [loaded[names[0]]]
+    missing = [i.name for i in inputs if i.name not in names]
+    if missing:
+        raise InputError(f"{path} has no array '{missing[0]}'; it has {', '.join(names)}")
+    return [loaded[i.name] for i in inputs]
 
 
 def output_digest(outputs: Sequence[Sequence[Array]]) -> str:

@@ -129,6 +129,26 @@ TEST(sections_must_not_be_longer_than_the_tables)
     each_is(WEFT_E_TABLES, counts, COUNT_OF(counts));
 }
 
+/* Rows of zeros are tasks without calls: only the length of the section can refuse them. */
+TEST(a_section_of_2_32_words_is_not_an_empty_one)
+{
+    enum { ROWS = 8, WORDS = AT_CHANNELS + 2 * ROWS };
+    uint32_t words[WORDS] = {WEFT_TABLES_MAGIC, WEFT_TABLES_VERSION, WORDS};
+    words[AT_CHANNELS_AT] = WORDS;
+    words[AT_TASKS_AT] = AT_CHANNELS;
+    words[AT_CALLS_AT] = WORDS;
+    words[AT_ARGS_AT] = WORDS;
+    static const uint32_t counts[] = {ROWS, ROWS + 1u, 0x80000000u, 0x80000000u + ROWS};
+    for (size_t i = 0; i < COUNT_OF(counts); ++i) {
+        NOTE("0x%x tasks", (unsigned)counts[i]);
+        words[AT_TASK_COUNT] = counts[i];
+        void *block = test_exact_copy(words, sizeof words);
+        const weft_status_t expected = counts[i] == ROWS ? WEFT_OK : WEFT_E_TABLES;
+        CHECK_EQ(weft_tables_check(block, WORDS, &fixture_program), expected);
+        free(block);
+    }
+}
+
 TEST(empty_sections_may_lie_at_the_very_end)
 {
     static const corruption_t none[] = {{AT_CHANNEL_COUNT, 0u}, {AT_CHANNELS_AT, FIXTURE_WORDS},
@@ -300,6 +320,7 @@ TEST_MAIN(CASE(valid_tables_pass), CASE(more_words_than_needed_are_no_fault),
           CASE(another_version_of_tables_or_program_is_refused),
           CASE(sections_must_lie_behind_the_head_and_before_the_end),
           CASE(sections_must_not_be_longer_than_the_tables),
+          CASE(a_section_of_2_32_words_is_not_an_empty_one),
           CASE(empty_sections_may_lie_at_the_very_end), CASE(channel_directions_are_in_and_out),
           CASE(slots_must_lie_in_the_arena), CASE(slot_sizes_do_not_wrap),
           CASE(slots_may_fill_the_arena_to_its_last_byte),

@@ -9,6 +9,7 @@ store or nested statement lies between. What remains gets a ``const`` name. ``in
 from __future__ import annotations
 
 import keyword
+import math
 import struct
 import textwrap
 from collections.abc import Iterable
@@ -149,7 +150,12 @@ def c_type(type_: Attribute) -> str:
 
 def float_literal(value: float) -> str:
     """The shortest decimal that reads back as the same float32."""
-    single = struct.unpack("<f", struct.pack("<f", value))[0]
+    if not math.isfinite(value):
+        raise UnprintableError(f"the constant {value} has no literal in C")
+    try:
+        single = struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        raise UnprintableError(f"the constant {value} is beyond float32") from None
     for digits in range(1, 18):
         text = f"{single:.{digits}g}"
         if struct.pack("<f", float(text)) == struct.pack("<f", single):
@@ -338,14 +344,18 @@ class FunctionPrinter:
 
     def folds(self, value: OpResult) -> bool:
         op = value.op
-        if isinstance(op, arith.ConstantOp | arith.IndexCastOp):
+        if isinstance(op, arith.ConstantOp):
             return True
+        if isinstance(op, arith.IndexCastOp) and not self._reads_memory(op):
+            return True  # it costs nothing, however often it is written
         uses = list(value.uses)
         if not uses:
             return True
         if len(uses) > 1:
             return False
         user = uses[0].operation
+        if isinstance(self._statement_of(user), scf.ForOp) and self._reads_memory(op):
+            return False  # C evaluates a loop's limit and step every time round
         if user.parent is not op.parent:
             return self._is_cheap(op) and isinstance(user.parent_op(), scf.IfOp)
         if is_pure(op) and not self._reads_memory(op):

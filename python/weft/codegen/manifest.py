@@ -41,4 +41,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ProgramError(
             f"{folder} has a manifest of another format than {FORMAT}; compile it again"
         )
+    programs, files = manifest.get("programs"), manifest.get("files")
+    if not isinstance(files, dict) or not isinstance(programs, list) or not programs:
+        raise ProgramError(f"{folder / MANIFEST} lists no programs or files; compile it again")
     return manifest

@@ -115,7 +115,7 @@ class MarkedGraph:
 
 @dataclass(frozen=True)
 class Wait:
-    """``waiter`` cannot fire before ``awaited`` has, for want of a token or credit of ``channel``."""
+    """``waiter`` cannot fire before ``awaited`` has, for want of a token or credit."""
 
     waiter: str
     awaited: str

@@ -158,18 +158,24 @@ def test_drawn_depths_are_within_their_bounds(random):
     compare_with_brute_force(random, 7)
 
 
-def test_no_ring_can_spare_a_slot():
-    for seed in range(100):
+def test_no_ring_of_larger_graphs_can_spare_a_slot(record_property):
+    gaps = []
+    for seed in range(20):
         random = Random(seed)
-        ends = random_ends(random, 12, 12)
-        transitions = random_transitions(random, 12, None)
+        ends = random_ends(random, 40, 50)
+        transitions = random_transitions(random, 40, None)
         rings = random_rings(random, ends)
         chosen = choose_depths(transitions, rings)
+        check(transitions, rings, chosen)
+        gaps.append(1 + chosen.gap)
         for r, (ring, depth) in enumerate(zip(rings, chosen.depths, strict=True)):
             if depth > ring.least and ring.slot_bytes:
                 less = (*chosen.depths[:r], depth - 1, *chosen.depths[r + 1 :])
                 graph = MarkedGraph(transitions, with_depths(rings, less))
                 assert throughput_bound(graph).period_cycles > chosen.period_cycles
+    report(record_property, "40 transitions, memory over the lower bound", gaps)
+    # Of these seeds; no promise for others.
+    assert sum(gaps) / len(gaps) < 1.05
 
 
 def test_guaranteed_depths_reach_the_bottleneck(record_property):

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 import weft
 from support.networks import mobilenet_v1, mobilenet_v2
 from support.oracle_count import check_against_oracle, compare
+from support.tflite_builder import ModelBuilder
 from support.tflm import run_tflm_batch
+from weft.errors import UnsupportedError
 
 MACHINES = {"kws": "single-m4", "ic": "single-m4-1m", "ad": "single-m4-1m"}
 WEFT = Path(sys.executable).with_name("weft")
@@ -92,6 +95,22 @@ def test_mobilenets_of_other_sizes(build: Callable[..., bytes], tmp_path: Path) 
     rng = np.random.default_rng(5)
     images = [[rng.integers(-128, 128, (1, 41, 41, 3)).astype(np.int8)] for _ in range(2)]
     check_against_oracle(model, images, [build.__name__], str(machine))
+
+
+@pytest.mark.parametrize("last", ["float", "int8"])
+def test_float_input_that_is_reshaped(last: str, tmp_path: Path) -> None:
+    """Floats may be moved or refused; what must not happen is that their bytes become numbers."""
+    m = ModelBuilder()
+    x = m.input((1, 6), dtype=np.float32)
+    options = schema.ReshapeOptionsT()
+    y = m._emit("RESHAPE", [x, m._ints((2, 3))], options, (2, 3), 0.0, 0, dtype=np.float32)
+    m.output(y if last == "float" else m.quantize(y, 0.5, 3))
+    values = np.array([[1.5, -2.0, 0.25, 1e6, -0.0, 3.0]], np.float32)
+    try:
+        weft.compile(m.build(), machine="single-m4", output=tmp_path / "program")
+    except UnsupportedError:
+        return
+    check_against_oracle(m.build(), [[values]], ["a reshape of floats"])
 
 
 # What happens without the models

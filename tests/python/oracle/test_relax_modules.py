@@ -305,6 +305,48 @@ def test_moved_floats_stay_floats_or_are_refused(name: str, tmp_path: Path) -> N
     np.testing.assert_array_equal(result, reference(values))
 
 
+@pytest.mark.parametrize(("scale", "zero_point"), [(0.02, 0), (0.01, 50), (0.005, -7)])
+def test_bias_means_what_its_dequantize_says(scale: float, zero_point: int, tmp_path: Path) -> None:
+    """Another scale than that of the product is no TFLite model, but it has a meaning."""
+    x, w = _var("x", (1, 1, 1, 1)), _const(np.full((1, 1, 1, 1), 10), "int8")
+
+    def body(b: relax.BlockBuilder) -> Any:
+        data, kernel = b.emit(_dequantize(x, 0.1, 0)), b.emit(_dequantize(w, 0.1, 0))
+        sums = b.emit(op.nn.conv2d(data, kernel, data_layout="NHWC", kernel_layout="OHWI"))
+        bias = b.emit(_dequantize(_const([100], "int32"), [scale], zero_point, 0))
+        return _quantize(b.emit(op.add(sums, bias)), 0.1, 0)
+
+    try:
+        program = _compile(_module([x], body), tmp_path)
+    except UnsupportedError as refusal:
+        assert "bias" in str(refusal)
+        return
+    (result,) = _run(program, np.full((1, 1, 1, 1), 5, np.int8))
+    assert abs(int(result.item()) - (5 + (100 - zero_point) * scale / 0.1)) <= 1
+
+
+@pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
+def test_windows_that_reach_over_the_edge(name: str, tmp_path: Path) -> None:
+    """With ``ceil_mode`` the last windows are cut off by the edge of the image."""
+    x = _var("x", (1, 5, 5, 1))
+    window: dict[str, Any] = {"pool_size": (2, 2), "strides": (2, 2), "layout": "NHWC"}
+
+    def body(b: relax.BlockBuilder) -> Any:
+        real = b.emit(_dequantize(x, 0.5, 0))
+        pooled = getattr(op.nn, name)(real, **window, ceil_mode=True)
+        return _quantize(b.emit(pooled), 0.5, 0)
+
+    try:
+        program = _compile(_module([x], body), tmp_path)
+    except UnsupportedError:
+        return
+    image = np.arange(-100, -50, 2, dtype=np.int8).reshape(1, 5, 5, 1)
+    (result,) = _run(program, image)
+    reduce = np.max if name == "max_pool2d" else np.mean
+    wanted = [[reduce(image[0, i : i + 2, j : j + 2]) for j in (0, 2, 4)] for i in (0, 2, 4)]
+    assert np.abs(result[0, :, :, 0] - np.array(wanted)).max() <= 0.5
+
+
 def test_model_of_another_kind() -> None:
     with pytest.raises(ModelError, match="not int"):
         weft.compile(7)
