@@ -71,9 +71,12 @@ def _load(path: str, inputs: Sequence[TensorInfo]) -> list[Array]:
         return [loaded]
     with loaded:
         try:
-            return _pick(loaded, path, inputs)
+            arrays = _pick(loaded, path, inputs)
         except (ValueError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path} holds something that is no plain array: {error}") from None
+    if not all(isinstance(a, np.ndarray) for a in arrays):
+        raise InputError(f"{path} holds something that is no array")
+    return arrays
 
 
 def _pick(loaded: Any, path: str, inputs: Sequence[TensorInfo]) -> list[Array]:

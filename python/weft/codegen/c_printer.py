@@ -28,6 +28,7 @@ from xdsl.ir import Attribute, Block, Operation, OpResult, SSAValue
 
 _INDENT = "    "
 _WIDTH = 100
+_LARGEST_FLOAT32 = 3.4028234663852886e38
 # Stands for a space at which a line must not be broken.
 _GLUE = "\N{NO-BREAK SPACE}"
 _C_WORDS = frozenset(
@@ -158,7 +159,9 @@ def float_literal(value: float) -> str:
         raise UnprintableError(f"the constant {value} is beyond float32") from None
     for digits in range(1, 18):
         text = f"{single:.{digits}g}"
-        if struct.pack("<f", float(text)) == struct.pack("<f", single):
+        # Rounded to few digits, the largest float32 is beyond float32.
+        is_float32 = abs(float(text)) <= _LARGEST_FLOAT32
+        if is_float32 and struct.pack("<f", float(text)) == struct.pack("<f", single):
             break
     return text + ("f" if any(c in text for c in ".en") else ".0f")
 

@@ -54,8 +54,11 @@ def whole_folder(target: Path, *, replace: bool = True) -> Iterator[Path]:
     nothing behind, not even parents of ``target`` that were made for it.
     """
     made = [p for p in (target.parent, *target.parent.parents) if not p.exists()]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise ProgramError(f"{target} cannot be made: {error.strerror}") from None
     try:
         scratch.chmod(0o755)
         yield scratch

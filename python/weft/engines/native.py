@@ -10,7 +10,7 @@ import numpy as np
 from weft import _native
 from weft.engines.library import host_library
 from weft.engines.session import Array, Session
-from weft.errors import EngineError
+from weft.errors import EngineError, ProgramError
 from weft.program import Program
 
 # A frame that takes longer than this has gone wrong: the largest networks take seconds.
@@ -28,7 +28,10 @@ class NativeSession(Session):
             raise EngineError(f"{program.folder}: its library was built from another runtime")
         (name,) = self._library.program_names
         constants = (program.folder / f"{name}_constants.bin").read_bytes()
-        self._pe: _native.Pe | None = _native.Pe(self._library, 0, constants)
+        try:
+            self._pe: _native.Pe | None = _native.Pe(self._library, 0, constants)
+        except RuntimeError as error:
+            raise ProgramError(f"{program.folder} is damaged ({error}); compile it again") from None
         self._inputs = range(len(program.inputs))
         self._outputs = range(len(program.inputs), len(program.inputs) + len(program.outputs))
 

@@ -93,6 +93,10 @@ class _Importer:
             converter(self, operator)
         except _Unsupported as reason:
             self.unsupported.append(f"{where}: {reason}")
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            # What contradicts itself in ways that are not looked for here, TVM refuses.
+            detail = str(error).strip().splitlines() or [type(error).__name__]
+            self.unsupported.append(f"{where}: it contradicts itself ({detail[0][:100]})")
         for tensor in operator.outputs:  # so that what follows can be looked at too
             if tensor.index not in self.values:
                 dtype = tensor.dtype if tensor.dtype in ("int8", "float32") else "int8"

@@ -93,7 +93,7 @@ class _Reader:
     def machine(self, data: Any) -> Machine:
         keys = {"format": True, "description": False, "pe_class": True, "grid": True}
         data = self.table(data, "the file", keys)
-        if data["format"] != FORMAT:
+        if data["format"] != FORMAT or isinstance(data["format"], bool):
             self.fail("format", f"is {data['format']!r}; this Weft reads format {FORMAT}")
         classes = {
             name: self.pe_class(name, value)
@@ -183,10 +183,11 @@ class _Reader:
             missing=missing,
         )
         reserved = self.list_of(data.get("reserved", []), "grid.reserved", self.pe)
-        pairs = [
-            self.exception(item, f"grid.exceptions[{i}]", classes)
-            for i, item in enumerate(data.get("exceptions", []))
-        ]
+        pairs = self.list_of(
+            data.get("exceptions", []),
+            "grid.exceptions",
+            lambda item, where: self.exception(item, where, classes),
+        )
         exceptions = dict(pairs)
         if len(exceptions) != len(pairs):
             self.fail("grid.exceptions", "a PE is named twice")

@@ -13,9 +13,9 @@ the row gets a price, as high as the bytes of its rings allow, and the ring whos
 deepened. At the end, every ring that was deepened is made as shallow again as the others allow.
 This is done for a few orders, and the best is taken.
 
-**Exact.** The depths always reach the period: start times were found. No ring of theirs can be made
-shallower alone (unless the steps ran out). The sum of prices is a lower bound on memory by linear
-duality, whole rows rounded up, so that it is often above that of the linear relaxation.
+**Exact.** The depths always allow the period: start times were found. No ring that costs bytes can
+be made shallower alone, unless the steps ran out. The sum of prices is a lower bound on memory by
+linear duality; its rows are rounded up, so it is often above that of the linear relaxation.
 """
 
 from __future__ import annotations
@@ -108,10 +108,9 @@ def choose_depths(
     period = Fraction(load if period_cycles is None else period_cycles)
     if period < load:
         raise ValueError(f"a resource is kept {load} cycles a frame, and the period is {period}")
-    if not period:
-        ones = [ring.least for ring in rings]
-        return _as_depths(rings, ones, sum(r.slot_bytes * r.least for r in rings), period)
     problem = _Problem(in_turns(transitions) if guaranteed else transitions, rings, period)
+    if not period:
+        return _as_depths(rings, problem.least, problem.bytes_of(problem.least), period)
     least = problem.least_depths(steps)
     # Start times without credits; what depths they come to is the answer if nothing better is.
     start = problem.earliest()

@@ -183,8 +183,8 @@ class Bound:
     """No schedule takes less than ``period_cycles`` a frame, in the long run.
 
     ``kind`` says what sets it: the load of a resource, or a cycle of credits. ``limited_by`` names
-    it. ``transitions`` are those on the resource, or round the cycle in the order in which they
-    wait for each other; ``channels`` are those whose credits are short, none for a resource.
+    it. ``transitions`` are those on the resource, or round the cycle, where each waits for the one
+    before; ``channels`` are those whose credits are short, none for a resource.
     """
 
     period_cycles: Fraction

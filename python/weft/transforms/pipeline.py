@@ -10,6 +10,7 @@ from pathlib import Path
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.printer import Printer
 
+from weft.errors import ProgramError
 from weft.transforms.compilation import Compilation
 from weft.transforms.plan_memory import plan_memory
 from weft.transforms.stages_to_program import stages_to_program
@@ -29,7 +30,10 @@ class Dump:
         self.folder = folder
         self.number = 0
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ProgramError(f"{folder} cannot be made: {error.strerror}") from None
 
     def text(self, name: str, suffix: str, text: str) -> None:
         """One file."""

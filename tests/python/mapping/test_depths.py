@@ -278,5 +278,7 @@ def test_what_has_no_depths_is_refused():
         choose_depths(pair, [Ring((("a", "b"),), 1)], 6)
     with pytest.raises(ValueError, match="close a cycle on the way to a"):
         choose_depths(pair, [Ring((("a", "b"), ("b", "a")), 1)])
+    with pytest.raises(ValueError, match="close a cycle on the way to t"):
+        choose_depths([Transition("t", 0, "x")], [Ring((("t", "t"),), 1)])
     with pytest.raises(ValueError, match="names c, which is no transition"):
         choose_depths(pair, [Ring((("a", "c"),), 1)])

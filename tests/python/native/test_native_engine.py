@@ -275,7 +275,6 @@ def test_there_is_no_other_engine(digits: Compiled) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 100])
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="pe_init's error is not a WeftError")
 def test_constants_that_are_too_short(digits: Compiled, tmp_path: Path, size: int) -> None:
     folder = tmp_path / "short"
     shutil.copytree(digits.program.folder, folder)
