@@ -6,7 +6,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -99,6 +101,14 @@ def _cache_key(data: bytes, name: str, machine: Machine) -> str:
     return digest.hexdigest()[:32]
 
 
+class _TemporaryFolder:
+    """A folder that goes away, quietly, with the last program that lies in it."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="weft-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
 def _pe_class(machine: Machine) -> PeClass:
     """The class of the PE that the program runs on: the first usable one."""
     return machine.class_of(machine.usable()[0])
@@ -124,10 +134,10 @@ def _compile(
     from weft.relax.to_stages import to_stages
     from weft.transforms.pipeline import Dump, run_passes
 
-    keep: tempfile.TemporaryDirectory[str] | None = None
+    keep: _TemporaryFolder | None = None
     if folder is None:
-        keep = tempfile.TemporaryDirectory(prefix="weft-")
-        folder = Path(keep.name) / name
+        keep = _TemporaryFolder()
+        folder = keep.path / name
     check_target(folder)
     dump = Dump(Path(dump_ir) if dump_ir is not None else None)
     relax_module, unsupported = import_model(model if data is None else data, name, params)

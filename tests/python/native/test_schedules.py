@@ -117,7 +117,6 @@ def test_what_is_scheduled_is_not_taken_from_the_cache(digits: Compiled) -> None
         gc.collect()
 
 
-@pytest.mark.xfail(strict=True, raises=ResourceWarning, reason="TemporaryDirectory's own clean-up")
 def test_a_program_without_an_output_goes_away_quietly(digits: Compiled) -> None:
     program = weft.compile(digits.model, MACHINE, schedules={"conv2d": reordered})
     folder = program.folder

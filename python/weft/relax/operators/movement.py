@@ -9,25 +9,29 @@ import numpy as np
 from tvm import relax
 
 from weft.relax.context import Context, Result, Unmatched
-from weft.relax.expressions import ints, op_name, shape_of
+from weft.relax.expressions import dtype_of, ints, op_name, shape_of
 from weft.relax.operators.arithmetic import lookup
 from weft.relax.tflite_contract import requantize_table
 
 
 def _reshape(context: Context, call: Any, x: Any, label: str) -> Any:
-    return context.emit("reshape", [x], {}, shape_of(call), label)
+    return context.emit("reshape", [x], {}, shape_of(call), label, dtype_of(x))
 
 
 def _permute_dims(context: Context, call: Any, x: Any, label: str) -> Any:
     rank = len(shape_of(call))
     axes = call.attrs.axes
     order = list(range(rank))[::-1] if axes is None else [a % rank for a in ints(axes)]
-    return context.emit("transpose", [x], {"permutation": order}, shape_of(call), label)
+    return context.emit(
+        "transpose", [x], {"permutation": order}, shape_of(call), label, dtype_of(x)
+    )
 
 
 def _pad(context: Context, call: Any, x: Any, value: int, label: str) -> Any:
     if str(call.attrs.pad_mode) != "constant":
         raise Unmatched(f"padding mode {call.attrs.pad_mode}")
+    if dtype_of(x) != "int8":
+        raise Unmatched(f"padding of {dtype_of(x)}")
     before = ints(call.attrs.pad_width)[::2]
     attributes = {"before": before, "value": value}
     return context.emit("pad", [x], attributes, shape_of(call), label)
@@ -44,7 +48,7 @@ def _strided_slice(context: Context, call: Any, x: Any, label: str) -> Any:
         begin[axis] = min(max(first, 0), extent - 1 if step < 0 else extent)
         steps[axis] = step
     attributes = {"begin": begin, "steps": steps}
-    return context.emit("slice", [x], attributes, shape_of(call), label)
+    return context.emit("slice", [x], attributes, shape_of(call), label, dtype_of(x))
 
 
 def _tuple_ints(context: Context, expression: Any) -> list[int]:
@@ -103,7 +107,7 @@ def lower_pad_between(context: Context, call: Any, result: Result) -> Any:
 def _concat(context: Context, call: Any, xs: list[Any], label: str) -> Any:
     rank = len(shape_of(call))
     axis = 0 if call.attrs.axis is None else int(call.attrs.axis) % rank
-    return context.emit("concat", xs, {"axis": axis}, shape_of(call), label)
+    return context.emit("concat", xs, {"axis": axis}, shape_of(call), label, dtype_of(xs[0]))
 
 
 def _fields(context: Context, call: Any) -> list[Any]:
@@ -132,7 +136,8 @@ def lower_tuple_item(context: Context, item: Any) -> Any:
         begin[axis] += int(part.shape[axis])
     attributes = {"begin": begin, "steps": [1] * len(begin)}
     label = context.label(item)
-    return context.emit("slice", [context.lower(call.args[0])], attributes, shape_of(item), label)
+    x = context.lower(call.args[0])
+    return context.emit("slice", [x], attributes, shape_of(item), label, dtype_of(x))
 
 
 BETWEEN = {

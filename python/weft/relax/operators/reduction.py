@@ -24,6 +24,10 @@ def _pool(context: Context, call: Any, x: Any, limits: tuple[int, int], label: s
     top, left, bottom, right = ints(attrs.padding)
     if operator == "average" and any((top, left, bottom, right)) and attrs.count_include_pad:
         raise Unmatched("padding counts into the average")
+    sizes = [n + p for n, p in zip(shape_of(x)[1:3], (top + bottom, left + right), strict=True)]
+    steps = zip(shape_of(call)[1:3], ints(attrs.strides), ints(attrs.pool_size), sizes, strict=True)
+    if any((count - 1) * stride + taps > size for count, stride, taps, size in steps):
+        raise Unmatched("windows that reach over the padded edge")
     attributes = {
         "operator": operator,
         "window": ints(attrs.pool_size),
