@@ -6,6 +6,7 @@ Every comparison is of the whole memory of the output, guard bytes and gaps incl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from native import reference_kernels as reference
+from native.c_compilers import require_flags
 from native.kernel_library import Box, Kernels, padded_strides
 from native.reference_kernels import Output
 from weft.kernels.base import Kernel
@@ -63,6 +65,8 @@ ALL: list[Kernel] = [
     *OTHERS,
 ]
 
+UNDEFINED = "-fsanitize=undefined"
+
 each_seed = pytest.mark.parametrize("seed", range(6))
 
 
@@ -70,9 +74,22 @@ def each_kernel(kernels: list[Any]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("kernel", kernels, ids=lambda kernel: kernel.name)
 
 
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> Kernels:
-    return Kernels(tmp_path_factory.mktemp("kernels") / "program", ALL)
+@pytest.fixture(scope="module", params=["usual", "checked"])
+def kernels(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kernels]:
+    """All kernels as they are, and built to report undefined behaviour."""
+    folder = tmp_path_factory.mktemp("kernels") / "program"
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "checked":
+            patch.setenv("CC", f"{require_flags('gcc', UNDEFINED)} {UNDEFINED}")
+        yield Kernels(folder, ALL)
+
+
+@pytest.fixture(autouse=True)
+def no_undefined_behaviour(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    yield
+    assert "runtime error" not in capfd.readouterr().err
 
 
 def check(kernels: Kernels, kernel: Kernel, out: Box, expected: np.ndarray, **rest: Any) -> None:

@@ -341,8 +341,10 @@ def test_an_error_of_the_runtime_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def interrupt() -> Iterator[threading.Timer]:
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Timer]:
     """Ctrl-C in a moment, once started."""
+    # What does not look for it is to fail, not to hang.
+    monkeypatch.setattr("weft.engines.native.FRAME_SECONDS", 15.0)
     # Background jobs of a shell are started with the signal ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
