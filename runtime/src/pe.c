@@ -18,58 +18,199 @@ weft_status_t weft_pe_init(weft_pe_t *pe, const weft_pe_config_t *config)
     const weft_tables_t *tables = config->tables;
     if (config->arena_bytes < tables->arena_bytes || !is_aligned(config->arena) ||
         config->constants_bytes < tables->constants_bytes || !is_aligned(config->constants) ||
-        config->channel_capacity < tables->channel_count) {
+        config->state_words < tables->state_words) {
         return WEFT_E_STORAGE;
     }
     if ((config->arena == NULL && tables->arena_bytes > 0u) ||
         (config->constants == NULL && tables->constants_bytes > 0u) ||
-        (config->channels == NULL && tables->channel_count > 0u)) {
+        (config->state == NULL && tables->state_words > 0u)) {
         return WEFT_E_ARGUMENT;
     }
     pe->program = config->program;
     pe->tables = tables;
     pe->arena = config->arena;
     pe->constants = config->constants;
-    pe->channels = config->channels;
-    for (uint32_t i = 0; i < tables->channel_count; ++i) {
-        weft_port_publish(&pe->channels[i].published, 0u);
-        weft_port_publish(&pe->channels[i].released, 0u);
+    pe->state = config->state;
+    pe->port = config->port;
+    pe->number = config->number;
+    pe->epoch = config->epoch;
+    for (uint32_t i = 0; i < tables->state_words; ++i) weft_port_publish(&pe->state[i], 0u);
+    return WEFT_OK;
+}
+
+/* --- slots -------------------------------------------------------------------------------------
+ * State words of a slot: frames consumed; then arrivals for each frame's room, less those of the
+ * frames that were consumed from it; then for each producer how many frames it has delivered. */
+
+static uint32_t *consumed_of(const weft_pe_t *pe, const weft_slot_row_t *slot)
+{
+    return &pe->state[slot->state];
+}
+
+static uint32_t *arrivals_of(const weft_pe_t *pe, const weft_slot_row_t *slot, uint32_t frame)
+{
+    return &pe->state[slot->state + 1u + (frame & (slot->depth - 1u))];
+}
+
+static uint32_t *delivered_of(const weft_pe_t *pe, const weft_slot_row_t *slot, uint32_t producer)
+{
+    return &pe->state[slot->state + 1u + slot->depth + producer];
+}
+
+static bool has_frame(const weft_pe_t *pe, const weft_slot_row_t *slot)
+{
+    const uint32_t frame = weft_port_observe(consumed_of(pe, slot));
+    return weft_port_observe(arrivals_of(pe, slot, frame)) >= slot->producer_count;
+}
+
+weft_status_t weft_pe_deliver_arrival(weft_pe_t *pe, uint32_t epoch, uint32_t slot,
+                                      uint32_t producer, uint32_t frame)
+{
+    if (pe == NULL || pe->tables == NULL || slot >= pe->tables->slots.count) {
+        return WEFT_E_ARGUMENT;
+    }
+    if (epoch != pe->epoch) return WEFT_OK;
+    const weft_slot_row_t *row = weft_tables_slot(pe->tables, slot);
+    if (producer >= row->producer_count) return WEFT_E_ARGUMENT;
+    uint32_t *delivered = delivered_of(pe, row, producer);
+    if (weft_port_observe(delivered) != frame) return WEFT_OK;
+    weft_port_publish(delivered, frame + 1u);
+    weft_port_add(arrivals_of(pe, row, frame), 1u);
+    return WEFT_OK;
+}
+
+weft_status_t weft_pe_deliver_credit(weft_pe_t *pe, uint32_t epoch, uint32_t send,
+                                     uint32_t consumed)
+{
+    if (pe == NULL || pe->tables == NULL || send >= pe->tables->sends.count) {
+        return WEFT_E_ARGUMENT;
+    }
+    if (epoch != pe->epoch) return WEFT_OK;
+    uint32_t *known = &pe->state[weft_tables_send(pe->tables, send)->state];
+    /* Newer, also across a wrap. One consumer tells it, in order but perhaps twice. */
+    if ((int32_t)(consumed - weft_port_observe(known)) > 0) weft_port_publish(known, consumed);
+    return WEFT_OK;
+}
+
+/* Takes the frame out of a slot and tells its producers. */
+static weft_status_t consume(weft_pe_t *pe, const weft_slot_row_t *slot)
+{
+    const uint32_t frame = *consumed_of(pe, slot);
+    weft_port_add(arrivals_of(pe, slot, frame), 0u - slot->producer_count);
+    weft_port_publish(consumed_of(pe, slot), frame + 1u);
+    for (uint32_t i = 0; i < slot->return_count; ++i) {
+        const weft_return_row_t *row = weft_tables_return(pe->tables, slot->first_return + i);
+        if (row->pe == pe->number) {
+            WEFT_RETURN_IF_ERROR(weft_pe_deliver_credit(pe, pe->epoch, row->send, frame + 1u));
+        } else {
+            WEFT_RETURN_IF_ERROR(weft_port_signal_credit(pe, row->pe, row->send, frame + 1u));
+        }
     }
     return WEFT_OK;
 }
 
-/* Every slot has depth one: it is full when one more frame was published than released. */
-static bool slot_is_full(const weft_channel_t *channel)
+/* --- shards ------------------------------------------------------------------------------------ */
+
+static bool has_credit(const weft_pe_t *pe, const weft_send_row_t *send, uint32_t frame)
 {
-    return weft_port_observe(&channel->published) != weft_port_observe(&channel->released);
+    return frame - weft_port_observe(&pe->state[send->state]) < send->depth;
 }
 
-static bool can_fire(const weft_pe_t *pe)
+/* The first thing that keeps a shard from firing. */
+static weft_wait_kind_t find_obstacle(const weft_pe_t *pe, const weft_shard_row_t *shard,
+                                      uint32_t *out_index)
 {
-    for (uint32_t i = 0; i < pe->tables->channel_count; ++i) {
-        const bool is_input =
-            weft_tables_channel(pe->tables, i)->direction == (uint32_t)WEFT_CHANNEL_IN;
-        if (slot_is_full(&pe->channels[i]) != is_input) return false;
+    for (uint32_t i = 0; i < shard->slot_count; ++i) {
+        *out_index = shard->first_slot + i;
+        if (!has_frame(pe, weft_tables_slot(pe->tables, *out_index))) return WEFT_WAITS_FOR_FRAME;
     }
-    return true;
-}
-
-/* Outputs are announced before inputs are given back: whoever sees the credit sees the result. */
-static void finish_firing(weft_pe_t *pe)
-{
-    for (uint32_t pass = 0; pass < 2u; ++pass) {
-        const uint32_t direction =
-            pass == 0u ? (uint32_t)WEFT_CHANNEL_OUT : (uint32_t)WEFT_CHANNEL_IN;
-        for (uint32_t i = 0; i < pe->tables->channel_count; ++i) {
-            if (weft_tables_channel(pe->tables, i)->direction != direction) continue;
-            weft_channel_t *channel = &pe->channels[i];
-            uint32_t *counter = pass == 0u ? &channel->published : &channel->released;
-            weft_port_publish(counter, *counter + 1u);
+    const uint32_t frame = weft_port_observe(&pe->state[shard->state]);
+    for (uint32_t i = 0; i < shard->send_count; ++i) {
+        *out_index = shard->first_send + i;
+        if (!has_credit(pe, weft_tables_send(pe->tables, *out_index), frame)) {
+            return WEFT_WAITS_FOR_CREDIT;
         }
     }
-    pe->frame += 1u;
-    pe->next_task = 0u;
-    pe->firing = false;
+    return WEFT_WAITS_FOR_NOTHING;
+}
+
+/* A producer that has not delivered the slot's next frame; producer_count if all have. */
+static uint32_t missing_producer(const weft_pe_t *pe, const weft_slot_row_t *slot)
+{
+    const uint32_t frame = weft_port_observe(consumed_of(pe, slot));
+    uint32_t producer = 0;
+    while (producer < slot->producer_count &&
+           weft_port_observe(delivered_of(pe, slot, producer)) != frame) {
+        producer += 1u;
+    }
+    return producer;
+}
+
+weft_status_t weft_pe_waits_for(const weft_pe_t *pe, uint32_t shard, weft_wait_t *out_wait)
+{
+    if (pe == NULL || pe->tables == NULL || out_wait == NULL) return WEFT_E_ARGUMENT;
+    if (shard >= pe->tables->shards.count) return WEFT_E_ARGUMENT;
+    const weft_shard_row_t *row = weft_tables_shard(pe->tables, shard);
+    uint32_t index = 0;
+    out_wait->kind = find_obstacle(pe, row, &index);
+    out_wait->frame = weft_port_observe(&pe->state[row->state]);
+    out_wait->index = index;
+    out_wait->peer = pe->number;
+    if (out_wait->kind == WEFT_WAITS_FOR_CREDIT) {
+        out_wait->peer = weft_tables_send(pe->tables, index)->pe;
+    } else if (out_wait->kind == WEFT_WAITS_FOR_FRAME) {
+        const weft_slot_row_t *slot = weft_tables_slot(pe->tables, index);
+        const uint32_t producer = missing_producer(pe, slot);
+        if (slot->return_count == 0u) {
+            out_wait->kind = WEFT_WAITS_FOR_INPUT;
+        } else if (producer < slot->return_count) {
+            out_wait->peer = weft_tables_return(pe->tables, slot->first_return + producer)->pe;
+        }
+    }
+    return WEFT_OK;
+}
+
+static weft_status_t write_run(weft_pe_t *pe, const weft_send_row_t *send, uint32_t to,
+                               const uint8_t *from)
+{
+    if (send->pe == pe->number) {
+        memmove(pe->arena + to, from, send->bytes);
+        return WEFT_OK;
+    }
+    return weft_port_write(pe, send->pe, to, from, send->bytes);
+}
+
+static weft_status_t send_frame(weft_pe_t *pe, const weft_send_row_t *send, uint32_t frame)
+{
+    const uint32_t room = send->to + (frame & (send->depth - 1u)) * send->frame_bytes;
+    const uint8_t *source = send->bytes > 0u ? weft_pe_arena_at(pe, send->from) : NULL;
+    for (uint32_t o = 0; o < send->outer && send->bytes > 0u; ++o) {
+        for (uint32_t i = 0; i < send->inner; ++i) {
+            const uint32_t to = room + o * send->to_outer + i * send->to_inner;
+            const uint32_t from = o * send->from_outer + i * send->from_inner;
+            WEFT_RETURN_IF_ERROR(write_run(pe, send, to, source + from));
+        }
+    }
+    if (send->pe == pe->number) {
+        return weft_pe_deliver_arrival(pe, pe->epoch, send->slot, send->producer, frame);
+    }
+    return weft_port_signal_arrival(pe, send->pe, send->slot, send->producer, frame);
+}
+
+/* Results are announced before inputs are given back: whoever sees the credit sees the result. */
+static weft_status_t finish_firing(weft_pe_t *pe, const weft_shard_row_t *shard)
+{
+    const uint32_t frame = pe->state[shard->state];
+    for (uint32_t i = 0; i < shard->send_count; ++i) {
+        const weft_send_row_t *send = weft_tables_send(pe->tables, shard->first_send + i);
+        WEFT_RETURN_IF_ERROR(send_frame(pe, send, frame));
+    }
+    for (uint32_t i = 0; i < shard->slot_count; ++i) {
+        const weft_slot_row_t *slot = weft_tables_slot(pe->tables, shard->first_slot + i);
+        WEFT_RETURN_IF_ERROR(consume(pe, slot));
+    }
+    weft_port_publish(&pe->state[shard->state], frame + 1u);
+    return WEFT_OK;
 }
 
 static void run_task(const weft_pe_t *pe, const weft_task_row_t *task)
@@ -81,58 +222,107 @@ static void run_task(const weft_pe_t *pe, const weft_task_row_t *task)
     }
 }
 
+/* The next shard that can fire, round-robin; false if none can. */
+static bool find_ready(weft_pe_t *pe)
+{
+    const uint32_t count = pe->tables->shards.count;
+    for (uint32_t i = 0; i < count; ++i) {
+        const uint32_t candidate = (pe->shard + i) % count;
+        uint32_t obstacle = 0;
+        const weft_shard_row_t *shard = weft_tables_shard(pe->tables, candidate);
+        if (find_obstacle(pe, shard, &obstacle) == WEFT_WAITS_FOR_NOTHING) {
+            pe->shard = candidate;
+            return true;
+        }
+    }
+    return false;
+}
+
 weft_status_t weft_pe_step(weft_pe_t *pe)
 {
     if (pe == NULL || pe->tables == NULL) return WEFT_E_ARGUMENT;
+    const weft_status_t told = (weft_status_t)weft_port_observe(&pe->told_fault);
+    if (pe->fault == WEFT_OK) pe->fault = told;
+    if (pe->fault != WEFT_OK) return pe->fault;
     if (!pe->firing) {
-        if (!can_fire(pe)) return WEFT_IDLE;
+        if (!find_ready(pe)) return WEFT_IDLE;
         pe->firing = true;
+        pe->next_task = 0u;
     }
-    if (pe->next_task < pe->tables->task_count) {
-        run_task(pe, weft_tables_task(pe->tables, pe->next_task));
+    const weft_shard_row_t *shard = weft_tables_shard(pe->tables, pe->shard);
+    if (pe->next_task < shard->task_count) {
+        run_task(pe, weft_tables_task(pe->tables, shard->first_task + pe->next_task));
         pe->next_task += 1u;
     }
-    if (pe->next_task >= pe->tables->task_count) finish_firing(pe);
+    if (pe->next_task >= shard->task_count) {
+        pe->fault = finish_firing(pe, shard);
+        pe->firing = false;
+        pe->shard = (pe->shard + 1u) % pe->tables->shards.count;
+    }
+    return pe->fault;
+}
+
+weft_status_t weft_pe_fail(weft_pe_t *pe, weft_status_t fault)
+{
+    if (pe == NULL || fault < WEFT_E_ARGUMENT) return WEFT_E_ARGUMENT;
+    weft_port_publish(&pe->told_fault, (uint32_t)fault);
     return WEFT_OK;
 }
+
+/* --- channels ---------------------------------------------------------------------------------- */
 
 static weft_status_t channel_of(const weft_pe_t *pe, uint32_t index, uint32_t direction,
                                 const weft_channel_row_t **out_row)
 {
-    if (pe == NULL || pe->tables == NULL || index >= pe->tables->channel_count) {
+    if (pe == NULL || pe->tables == NULL || index >= pe->tables->channels.count) {
         return WEFT_E_ARGUMENT;
     }
     *out_row = weft_tables_channel(pe->tables, index);
     return (*out_row)->direction == direction ? WEFT_OK : WEFT_E_ARGUMENT;
 }
 
-weft_status_t weft_pe_channel_acquire(weft_pe_t *pe, uint32_t channel, void **out_slot)
+static void *room_of(const weft_pe_t *pe, const weft_channel_row_t *channel, uint32_t frame)
+{
+    const weft_slot_row_t *slot = weft_tables_slot(pe->tables, channel->slot);
+    const uint32_t room = (frame & (slot->depth - 1u)) * slot->frame_bytes;
+    return pe->arena + slot->offset + room + channel->offset;
+}
+
+/* The outside is the only producer of an input's slot. */
+static bool has_room(const weft_pe_t *pe, const weft_slot_row_t *slot, uint32_t *out_frame)
+{
+    *out_frame = weft_port_observe(delivered_of(pe, slot, 0u));
+    return *out_frame - weft_port_observe(consumed_of(pe, slot)) < slot->depth;
+}
+
+weft_status_t weft_pe_channel_acquire(weft_pe_t *pe, uint32_t channel, void **out_room)
 {
     const weft_channel_row_t *row = NULL;
-    if (out_slot == NULL) return WEFT_E_ARGUMENT;
+    uint32_t frame = 0;
+    if (out_room == NULL) return WEFT_E_ARGUMENT;
     WEFT_RETURN_IF_ERROR(channel_of(pe, channel, WEFT_CHANNEL_IN, &row));
-    if (slot_is_full(&pe->channels[channel])) return WEFT_NO_CREDIT;
-    *out_slot = pe->arena + row->offset;
+    if (!has_room(pe, weft_tables_slot(pe->tables, row->slot), &frame)) return WEFT_NO_CREDIT;
+    *out_room = room_of(pe, row, frame);
     return WEFT_OK;
 }
 
 weft_status_t weft_pe_channel_publish(weft_pe_t *pe, uint32_t channel)
 {
     const weft_channel_row_t *row = NULL;
+    uint32_t frame = 0;
     WEFT_RETURN_IF_ERROR(channel_of(pe, channel, WEFT_CHANNEL_IN, &row));
-    weft_channel_t *end = &pe->channels[channel];
-    if (slot_is_full(end)) return WEFT_E_SEQUENCE;
-    weft_port_publish(&end->published, end->published + 1u);
-    return WEFT_OK;
+    if (!has_room(pe, weft_tables_slot(pe->tables, row->slot), &frame)) return WEFT_E_SEQUENCE;
+    return weft_pe_deliver_arrival(pe, pe->epoch, row->slot, 0u, frame);
 }
 
-weft_status_t weft_pe_channel_observe(weft_pe_t *pe, uint32_t channel, const void **out_slot)
+weft_status_t weft_pe_channel_observe(weft_pe_t *pe, uint32_t channel, const void **out_room)
 {
     const weft_channel_row_t *row = NULL;
-    if (out_slot == NULL) return WEFT_E_ARGUMENT;
+    if (out_room == NULL) return WEFT_E_ARGUMENT;
     WEFT_RETURN_IF_ERROR(channel_of(pe, channel, WEFT_CHANNEL_OUT, &row));
-    if (!slot_is_full(&pe->channels[channel])) return WEFT_NO_FRAME;
-    *out_slot = pe->arena + row->offset;
+    const weft_slot_row_t *slot = weft_tables_slot(pe->tables, row->slot);
+    if (!has_frame(pe, slot)) return WEFT_NO_FRAME;
+    *out_room = room_of(pe, row, weft_port_observe(consumed_of(pe, slot)));
     return WEFT_OK;
 }
 
@@ -140,8 +330,7 @@ weft_status_t weft_pe_channel_release(weft_pe_t *pe, uint32_t channel)
 {
     const weft_channel_row_t *row = NULL;
     WEFT_RETURN_IF_ERROR(channel_of(pe, channel, WEFT_CHANNEL_OUT, &row));
-    weft_channel_t *end = &pe->channels[channel];
-    if (!slot_is_full(end)) return WEFT_E_SEQUENCE;
-    weft_port_publish(&end->released, end->released + 1u);
-    return WEFT_OK;
+    const weft_slot_row_t *slot = weft_tables_slot(pe->tables, row->slot);
+    if (!has_frame(pe, slot)) return WEFT_E_SEQUENCE;
+    return consume(pe, slot);
 }

@@ -13,6 +13,7 @@ const char *weft_status_string(weft_status_t status)
     case WEFT_E_TABLES: return "malformed tables";
     case WEFT_E_STORAGE: return "storage too small or misaligned";
     case WEFT_E_SEQUENCE: return "channel calls out of sequence";
+    case WEFT_E_STOPPED: return "stopped from outside";
     }
     return "unknown status";
 }

@@ -4,7 +4,8 @@
  * There are no globals and no allocation: the caller owns all storage that a context points to and
  * keeps it alive and unmoved until the context is no longer used. A PE has one context; a host
  * has as many as it likes. One context is stepped by one thread at a time; the channel calls may
- * come from one other thread or interrupt a channel while it is stepped. */
+ * come from one other thread or interrupt a channel, and the deliver calls from any, while it is
+ * stepped. */
 #ifndef WEFT_PE_H
 #define WEFT_PE_H
 
@@ -18,20 +19,19 @@
 /* Arena and constants must be aligned to this many bytes. */
 #define WEFT_ALIGNMENT 16u
 
-/* One channel end. Counters are cumulative and wrap; each is written by one side only. */
-typedef struct weft_channel {
-    uint32_t published; /* frames that the producer has announced */
-    uint32_t released;  /* frames that the consumer has given back */
-} weft_channel_t;
-
 typedef struct weft_pe {
     const weft_program_t *program;
     const weft_tables_t *tables;
     uint8_t *arena;
     const uint8_t *constants;
-    weft_channel_t *channels;
-    uint32_t next_task; /* within the current firing; 0: no firing is under way */
-    uint32_t frame;     /* firings completed since init */
+    uint32_t *state;
+    void *port;          /* the port's own, from the configuration */
+    uint32_t number;     /* of this PE in the mesh */
+    uint32_t epoch;      /* of the mesh's life: messages of another one are ignored */
+    uint32_t shard;      /* that is firing, or that is looked at first for the next firing */
+    uint32_t next_task;  /* of the firing, counted from the shard's first */
+    uint32_t told_fault; /* by weft_pe_fail, from whatever context */
+    weft_status_t fault; /* the first error, kept until the next init */
     bool firing;
 } weft_pe_t;
 
@@ -41,10 +41,13 @@ typedef struct weft_pe_config {
     uint32_t table_words; /* how many words may be read at `tables` */
     void *arena;          /* at least tables->arena_bytes, WEFT_ALIGNMENT */
     uint32_t arena_bytes;
-    const void *constants; /* at least tables->constants_bytes, WEFT_ALIGNMENT; may be null if 0 */
+    const void *constants; /* at least tables->constants_bytes, WEFT_ALIGNMENT; null if 0 */
     uint32_t constants_bytes;
-    weft_channel_t *channels; /* at least tables->channel_count */
-    uint32_t channel_capacity;
+    uint32_t *state; /* at least tables->state_words */
+    uint32_t state_words;
+    uint32_t number; /* of this PE in the mesh; 0 where there is only one */
+    uint32_t epoch;  /* the same for all PEs; another one after every new start */
+    void *port;      /* kept for the port, not looked at */
 } weft_pe_config_t;
 
 /* Checks the configuration and the tables, then puts the context into its first state: no frame,
@@ -54,37 +57,86 @@ typedef struct weft_pe_config {
 weft_status_t weft_pe_init(weft_pe_t *pe, const weft_pe_config_t *config);
 
 /* Runs at most one task and returns: WEFT_OK if one ran, WEFT_IDLE if nothing was ready (not an
- * error: a frame or a credit is missing). A firing starts only when every input has a frame and
- * every output has a credit, so it never waits half-way. Bounded by the longest task. Meant to be
- * called from any event loop. WEFT_E_ARGUMENT before a successful init. */
+ * error: a frame or a credit is missing), otherwise the sticky fault. Any ready shard may fire,
+ * the one after the last first. A firing starts only when every slot has a frame and every send a
+ * credit, so it never waits half-way. Bounded by the longest task, and by the sends of a shard.
+ * Meant to be called from any event loop. WEFT_E_ARGUMENT before a successful init. */
 weft_status_t weft_pe_step(weft_pe_t *pe);
+
+/* --- what other PEs say, called by the port: any context ------------------------------------- */
+
+/* Producer `producer` of `slot` has written frame `frame`. Repeated, out of turn or of another
+ * epoch: ignored. */
+weft_status_t weft_pe_deliver_arrival(weft_pe_t *pe, uint32_t epoch, uint32_t slot,
+                                      uint32_t producer, uint32_t frame);
+
+/* The consumer of `send` has given back `consumed` frames in all. Older news and those of another
+ * epoch are ignored. */
+weft_status_t weft_pe_deliver_credit(weft_pe_t *pe, uint32_t epoch, uint32_t send,
+                                     uint32_t consumed);
+
+/* --- what a port or a supervisor may say and ask: any context -------------------------------- */
+
+/* Ends the work of this PE with `fault`, which becomes sticky unless there is one already: a memory
+ * error, a device's failure, an order to stop. WEFT_E_ARGUMENT if `fault` is not an error. */
+weft_status_t weft_pe_fail(weft_pe_t *pe, weft_status_t fault);
+
+/* What keeps a shard from firing. */
+typedef enum weft_wait_kind {
+    WEFT_WAITS_FOR_NOTHING = 0, /* it can fire, or is firing */
+    WEFT_WAITS_FOR_FRAME = 1,   /* `index` is a slot, `peer` the PE of a producer that is missing */
+    WEFT_WAITS_FOR_CREDIT = 2,  /* `index` is a send, `peer` the PE of its consumer */
+    WEFT_WAITS_FOR_INPUT = 3    /* `index` is a slot that the outside has not filled */
+} weft_wait_kind_t;
+
+typedef struct weft_wait {
+    weft_wait_kind_t kind;
+    uint32_t frame; /* that the shard would work on */
+    uint32_t index;
+    uint32_t peer;
+} weft_wait_t;
+
+/* Says what `shard` waits for: who wonders why nothing moves walks from PE to PE. A look from
+ * outside, which may be old when it is read. WEFT_E_ARGUMENT if there is no such shard. */
+weft_status_t weft_pe_waits_for(const weft_pe_t *pe, uint32_t shard, weft_wait_t *out_wait);
 
 /* --- the outside's ends of the channels ------------------------------------------------------
  * Feeding an input: acquire, write the slot, publish. Reading an output: observe, read the slot,
- * release. The slot belongs to the PE between the two pairs. Interrupt-safe. */
+ * release. A frame's room belongs to the PE between the two pairs. Interrupt-safe. */
 
-/* Gives the slot of input `channel` if the PE is done with it. WEFT_NO_CREDIT if not. */
-weft_status_t weft_pe_channel_acquire(weft_pe_t *pe, uint32_t channel, void **out_slot);
+/* Gives the room for the next frame of input `channel`. WEFT_NO_CREDIT if there is none. */
+weft_status_t weft_pe_channel_acquire(weft_pe_t *pe, uint32_t channel, void **out_room);
 
-/* Announces the frame in the slot of input `channel`. WEFT_E_SEQUENCE if the slot was not free. */
+/* Announces the frame in the room of input `channel`. WEFT_E_SEQUENCE if there was no room. */
 weft_status_t weft_pe_channel_publish(weft_pe_t *pe, uint32_t channel);
 
-/* Gives the slot of output `channel` if it holds a frame. WEFT_NO_FRAME if not. */
-weft_status_t weft_pe_channel_observe(weft_pe_t *pe, uint32_t channel, const void **out_slot);
+/* Gives the oldest frame of output `channel`. WEFT_NO_FRAME if there is none. */
+weft_status_t weft_pe_channel_observe(weft_pe_t *pe, uint32_t channel, const void **out_room);
 
-/* Gives the slot of output `channel` back. WEFT_E_SEQUENCE if it held no frame. */
+/* Gives the room of that frame back. WEFT_E_SEQUENCE if there was no frame. */
 weft_status_t weft_pe_channel_release(weft_pe_t *pe, uint32_t channel);
 
-/* For generated code: the address behind one pointer word of an argument row. */
+/* --- for generated code: the address behind one pointer word of an argument row --------------- */
+
+/* Where the frame that is being consumed lies. */
+static inline uint8_t *weft_pe_slot_at(const weft_pe_t *pe, uint32_t slot, uint32_t offset)
+{
+    const weft_slot_row_t *row = weft_tables_slot(pe->tables, slot);
+    const uint32_t frame = pe->state[row->state] & (row->depth - 1u);
+    return pe->arena + row->offset + frame * row->frame_bytes + offset;
+}
+
 static inline void *weft_pe_arena_at(const weft_pe_t *pe, uint32_t word)
 {
-    return pe->arena + word;
+    if ((word & WEFT_IN_SLOT) == 0u) return pe->arena + word;
+    return weft_pe_slot_at(pe, (word & ~WEFT_PLACE_MASK) >> WEFT_SLOT_SHIFT,
+                           word & WEFT_SLOT_OFFSET_MASK);
 }
 
 static inline const void *weft_pe_at(const weft_pe_t *pe, uint32_t word)
 {
-    const uint8_t *base = (word & WEFT_IN_CONSTANTS) != 0u ? pe->constants : pe->arena;
-    return base + (word & ~WEFT_IN_CONSTANTS);
+    if ((word & WEFT_IN_CONSTANTS) != 0u) return pe->constants + (word & ~WEFT_PLACE_MASK);
+    return weft_pe_arena_at(pe, word);
 }
 
 /* SHA-256 (hex) of the runtime's sources that this binary was built from. */

@@ -1,16 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the runtime asks of the machine below it. One folder under port/ implements it.
  *
- * Data written before a publish must be visible to whoever observes the published value. */
+ * Data written before a publish must be visible to whoever observes the published value, and data
+ * sent before a signal must be there when the signal is delivered. */
 #ifndef WEFT_PORT_H
 #define WEFT_PORT_H
 
 #include <stdint.h>
+
+#include "weft/status.h"
+
+struct weft_pe;
 
 /* Store `value` with release semantics. Any context. */
 void weft_port_publish(uint32_t *counter, uint32_t value);
 
 /* Load with acquire semantics. Any context. */
 uint32_t weft_port_observe(const uint32_t *counter);
+
+/* Add `amount` (it may stand for a negative number) as one step, release and acquire. Any
+ * context. */
+void weft_port_add(uint32_t *counter, uint32_t amount);
+
+/* Write `bytes` bytes to `offset` in the arena of PE number `to`, another one than `pe`. Returns
+ * when `from` may be changed again. WEFT_E_ARGUMENT if there is no such PE. Thread context. */
+weft_status_t weft_port_write(const struct weft_pe *pe, uint32_t to, uint32_t offset,
+                              const void *from, uint32_t bytes);
+
+/* Have weft_pe_deliver_arrival called on PE number `to`, after what was written before, with the
+ * epoch of `pe`. A message may come twice, and late: counters are cumulative. */
+weft_status_t weft_port_signal_arrival(const struct weft_pe *pe, uint32_t to, uint32_t slot,
+                                       uint32_t producer, uint32_t frame);
+
+/* Have weft_pe_deliver_credit called on PE number `to`, with the epoch of `pe`. */
+weft_status_t weft_port_signal_credit(const struct weft_pe *pe, uint32_t to, uint32_t send,
+                                      uint32_t consumed);
 
 #endif /* WEFT_PORT_H */

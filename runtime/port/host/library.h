@@ -10,25 +10,19 @@
 #include "weft/pe.h"
 
 /* Changes whenever a field below does. */
-#define WEFT_HOST_LIBRARY_VERSION 1u
-
-/* One program of the library with its tables. */
-typedef struct weft_host_program {
-    const weft_program_t *program;
-    const uint32_t *tables;
-    uint32_t table_words;
-} weft_host_program_t;
+#define WEFT_HOST_LIBRARY_VERSION 2u
 
 typedef struct weft_host_library {
     uint32_t version; /* WEFT_HOST_LIBRARY_VERSION */
     uint32_t program_count;
-    const weft_host_program_t *programs;
-    size_t pe_bytes;      /* sizeof(weft_pe_t) */
-    size_t channel_bytes; /* sizeof(weft_channel_t) */
+    const weft_program_t *const *programs;
+    size_t pe_bytes; /* sizeof(weft_pe_t) */
     const char *(*runtime_hash)(void);
     const char *(*status_string)(weft_status_t status);
     weft_status_t (*pe_init)(weft_pe_t *pe, const weft_pe_config_t *config);
     weft_status_t (*pe_step)(weft_pe_t *pe);
+    weft_status_t (*pe_fail)(weft_pe_t *pe, weft_status_t fault);
+    weft_status_t (*pe_waits_for)(const weft_pe_t *pe, uint32_t shard, weft_wait_t *out_wait);
     weft_status_t (*channel_acquire)(weft_pe_t *pe, uint32_t channel, void **out_slot);
     weft_status_t (*channel_publish)(weft_pe_t *pe, uint32_t channel);
     weft_status_t (*channel_observe)(weft_pe_t *pe, uint32_t channel, const void **out_slot);
@@ -44,11 +38,12 @@ extern const weft_host_library_t weft_host_library;
      (count_),                               \
      (programs_),                            \
      sizeof(weft_pe_t),                      \
-     sizeof(weft_channel_t),                 \
      weft_runtime_hash,                      \
      weft_status_string,                     \
      weft_pe_init,                           \
      weft_pe_step,                           \
+     weft_pe_fail,                           \
+     weft_pe_waits_for,                      \
      weft_pe_channel_acquire,                \
      weft_pe_channel_publish,                \
      weft_pe_channel_observe,                \

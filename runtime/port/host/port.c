@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads of one process. */
+/* A mesh within one process: PEs are stepped by threads, messages are calls and copies. */
 #include "weft/port.h"
+
+#include <string.h>
+
+#include "mesh.h"
+#include "weft/pe.h"
 
 void weft_port_publish(uint32_t *counter, uint32_t value)
 {
@@ -10,4 +15,53 @@ void weft_port_publish(uint32_t *counter, uint32_t value)
 uint32_t weft_port_observe(const uint32_t *counter)
 {
     return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+}
+
+void weft_port_add(uint32_t *counter, uint32_t amount)
+{
+    (void)__atomic_add_fetch(counter, amount, __ATOMIC_ACQ_REL);
+}
+
+static weft_pe_t *find(const weft_pe_t *pe, uint32_t number)
+{
+    const weft_host_mesh_t *mesh = pe->port;
+    return mesh != NULL && number < mesh->count ? mesh->pes[number] : NULL;
+}
+
+static void wake(const weft_pe_t *pe)
+{
+    const weft_host_mesh_t *mesh = pe->port;
+    if (mesh->wake != NULL) mesh->wake(mesh->wake_context);
+}
+
+weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint32_t offset, const void *from,
+                              uint32_t bytes)
+{
+    const weft_pe_t *target = find(pe, to);
+    if (target == NULL || offset > target->tables->arena_bytes ||
+        bytes > target->tables->arena_bytes - offset) {
+        return WEFT_E_ARGUMENT;
+    }
+    memcpy(target->arena + offset, from, bytes);
+    return WEFT_OK;
+}
+
+weft_status_t weft_port_signal_arrival(const weft_pe_t *pe, uint32_t to, uint32_t slot,
+                                       uint32_t producer, uint32_t frame)
+{
+    weft_pe_t *target = find(pe, to);
+    if (target == NULL) return WEFT_E_ARGUMENT;
+    const weft_status_t status = weft_pe_deliver_arrival(target, pe->epoch, slot, producer, frame);
+    wake(pe);
+    return status;
+}
+
+weft_status_t weft_port_signal_credit(const weft_pe_t *pe, uint32_t to, uint32_t send,
+                                      uint32_t consumed)
+{
+    weft_pe_t *target = find(pe, to);
+    if (target == NULL) return WEFT_E_ARGUMENT;
+    const weft_status_t status = weft_pe_deliver_credit(target, pe->epoch, send, consumed);
+    wake(pe);
+    return status;
 }
