@@ -5,6 +5,7 @@
 
 extern "C" {
 #include "library.h"
+#include "mesh.h"
 }
 
 // A compiled host library, loaded for as long as this object lives.
@@ -16,7 +17,7 @@ class Library {
     Library& operator=(const Library&) = delete;
 
     const weft_host_library_t& api() const { return *api_; }
-    const weft_host_program_t& program(std::uint32_t index) const;
+    const weft_program_t& program(std::uint32_t index) const;
 
   private:
     void* handle_ = nullptr;

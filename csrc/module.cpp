@@ -6,5 +6,5 @@
 PYBIND11_MODULE(_native, m) {
     m.doc() = "Loads compiled host libraries and holds the PEs that run in this process.";
     register_library(m);
-    register_pe(m);
+    register_stream(m);
 }

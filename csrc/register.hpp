@@ -4,4 +4,4 @@
 #include <pybind11/pybind11.h>
 
 void register_library(pybind11::module_& m);
-void register_pe(pybind11::module_& m);
+void register_stream(pybind11::module_& m);

@@ -22,9 +22,9 @@ Library::Library(const std::string& path) {
 
 Library::~Library() { dlclose(handle_); }
 
-const weft_host_program_t& Library::program(std::uint32_t index) const {
+const weft_program_t& Library::program(std::uint32_t index) const {
     if (index >= api_->program_count) throw std::out_of_range("no program of that index");
-    return api_->programs[index];
+    return *api_->programs[index];
 }
 
 void register_library(py::module_& m) {
@@ -40,7 +40,7 @@ void register_library(py::module_& m) {
             [](const Library& self) {
                 py::list names;
                 for (std::uint32_t i = 0; i < self.api().program_count; ++i)
-                    names.append(self.program(i).program->name);
+                    names.append(self.program(i).name);
                 return names;
             },
             "Names of its programs, in the order of their indices.")

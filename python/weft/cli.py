@@ -72,9 +72,9 @@ def _facts(program: Program) -> dict[str, Any]:
     programs = program.manifest["programs"]
     return {
         "machine": program.manifest["machine"],
-        "pes_used": sum(len(p["pes"]) for p in programs),
+        "pes_used": len(program.pes),
         "programs": len(programs),
-        "stages": sum(len(p["tasks"]) for p in programs),
+        "stages": len(program.stages),
         "sram_peak_bytes": program.sram_bytes,
     }
 

@@ -5,24 +5,29 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft import __version__
 from weft.codegen.toolchain import target_compiler_path
-from weft.errors import ModelError
-from weft.machines import Machine, PeClass, load_machine
+from weft.errors import MappingError, ModelError
+from weft.machines import Machine, load_machine
 from weft.paths import cache_folder, runtime_folder
 from weft.program import Program, load_program
 
 if TYPE_CHECKING:
     from weft.kernels.base import ScheduleFunction
+    from weft.mapping.mapping import Mapping as NetworkMapping
+    from weft.transforms.compilation import Compilation
+    from weft.transforms.pipeline import Dump
 
 DEFAULT_MACHINE = "spinn2-chip"
 
@@ -34,6 +39,8 @@ def compile_model(
     output: str | Path | None = None,
     params: Mapping[str, Any] | None = None,
     schedules: Mapping[str, ScheduleFunction] | None = None,
+    mapping: str | Path | Mapping[str, Any] | None = None,
+    pes: int | None = None,
     dump_ir: str | Path | None = None,
 ) -> Program:
     """Compiles a model for a machine.
@@ -44,21 +51,24 @@ def compile_model(
 
     ``output`` is the folder to write; without it the program goes to the cache, where a later call
     with the same arguments finds it. ``schedules`` replaces the TensorIR schedule of a family of
-    kernels (``{"conv2d": f}`` with ``f(kernel, schedule)``). ``dump_ir`` is a folder for the IR
-    after every pass.
+    kernels (``{"conv2d": f}`` with ``f(kernel, schedule)``). ``mapping`` is a mapping file, or what
+    ``json`` would read from one (docs/formats/mapping.md): stages that it does not name are mapped
+    by rule. ``pes`` limits the rule to that many PEs. ``dump_ir`` is a folder for the IR after
+    every pass.
 
-    Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``DoesNotFitError``,
-    ``ProgramError`` or ``ToolchainError``.
+    Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``MappingError``,
+    ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.
     """
     found = machine if isinstance(machine, Machine) else load_machine(machine)
     data, name = _model_bytes(model)
+    request = MappingRequest(mapping, pes)
+    job = _Job(model, data, name, found, request, params, schedules, dump_ir)
     if output is not None or data is None or schedules or dump_ir is not None:
-        folder = Path(output) if output is not None else None
-        return _compile(model, data, name, found, folder, params, schedules, dump_ir)
-    folder = cache_folder() / "programs" / _cache_key(data, name, found)
+        return job.compile(Path(output) if output is not None else None)
+    folder = cache_folder() / "programs" / _cache_key(data, name, found, request)
     if (folder / "manifest.json").is_file():
         return load_program(folder)
-    return _compile(model, data, name, found, folder, params, None, None, in_cache=True)
+    return job.compile(folder, in_cache=True)
 
 
 def _model_bytes(model: Any) -> tuple[bytes | None, str]:
@@ -92,11 +102,11 @@ def _fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _cache_key(data: bytes, name: str, machine: Machine) -> str:
+def _cache_key(data: bytes, name: str, machine: Machine, request: MappingRequest) -> str:
     digest = hashlib.sha256()
     tools = f"{version('apache-tvm')} {version('xdsl')} {target_compiler_path()}"
-    parts = (data, name.encode(), repr(machine).encode(), _fingerprint().encode(), tools.encode())
-    for part in parts:
+    texts = (name, repr(machine), _fingerprint(), tools, request.fingerprint())
+    for part in (data, *(text.encode() for text in texts)):
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:32]
 
@@ -109,48 +119,75 @@ class _TemporaryFolder:
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
-def _pe_class(machine: Machine) -> PeClass:
-    """The class of the PE that the program runs on: the first usable one."""
-    return machine.class_of(machine.usable()[0])
+@dataclass(frozen=True)
+class MappingRequest:
+    """What the user wants of the mapping: a file or its data, and how many PEs at most."""
+
+    mapping: str | Path | Mapping[str, Any] | None = None
+    pes: int | None = None
+
+    def fingerprint(self) -> str:
+        """Text that differs whenever the request does. Raises ``MappingError``."""
+        data: Any = self.mapping
+        if isinstance(data, str | Path):
+            try:
+                data = Path(data).read_text(encoding="utf-8", errors="replace")
+            except OSError as error:
+                raise MappingError(f"mapping {data} cannot be read: {error.strerror}") from None
+        return json.dumps([data, self.pes], sort_keys=True)
 
 
-def _compile(
-    model: Any,
-    data: bytes | None,
-    name: str,
-    machine: Machine,
-    folder: Path | None,
-    params: Mapping[str, Any] | None,
-    schedules: Mapping[str, ScheduleFunction] | None,
-    dump_ir: str | Path | None,
-    *,
-    in_cache: bool = False,
-) -> Program:
-    # Imported here: these import TVM.
-    from weft.codegen.folder import check_target, whole_folder
-    from weft.importers import import_model
-    from weft.kernels.module import kernel_module
-    from weft.relax.to_integer import to_integer
-    from weft.relax.to_stages import to_stages
-    from weft.transforms.pipeline import Dump, run_passes
+@dataclass(frozen=True)
+class _Job:
+    """What one call of ``compile_model`` asks for."""
 
-    keep: _TemporaryFolder | None = None
-    if folder is None:
-        keep = _TemporaryFolder()
-        folder = keep.path / name
-    check_target(folder)
-    dump = Dump(Path(dump_ir) if dump_ir is not None else None)
-    relax_module, unsupported = import_model(model if data is None else data, name, params)
-    dump.text("import", ".relax.py", relax_module.script())
-    integer = to_integer(relax_module, name, unsupported)
-    dump.text("integer-stages", ".relax.py", integer.script())
-    compilation = run_passes(to_stages(integer), dump)
-    pe_class = _pe_class(machine)
-    from weft.codegen.build import finish, precheck
+    model: Any
+    data: bytes | None
+    name: str
+    machine: Machine
+    request: MappingRequest
+    params: Mapping[str, Any] | None
+    schedules: Mapping[str, ScheduleFunction] | None
+    dump_ir: str | Path | None
 
-    precheck(compilation, pe_class)
-    kernels = kernel_module(compilation.kernels.values(), schedules)
-    dump.module("kernels", kernels)
-    with whole_folder(folder, replace=not in_cache) as scratch:
-        finish(compilation, kernels, scratch, name, data, machine, pe_class)
-    return load_program(folder, keep)
+    def stages(self, dump: Dump) -> Compilation:
+        """The stage graph of the model."""
+        # Imported here: these import TVM.
+        from weft.importers import import_model
+        from weft.relax.to_integer import to_integer
+        from weft.relax.to_stages import to_stages
+        from weft.transforms.to_mesh import unique_labels
+
+        source = self.model if self.data is None else self.data
+        relax_module, unsupported = import_model(source, self.name, self.params)
+        dump.text("import", ".relax.py", relax_module.script())
+        integer = to_integer(relax_module, self.name, unsupported)
+        dump.text("integer-stages", ".relax.py", integer.script())
+        stages = unique_labels(to_stages(integer))
+        dump.module("stages", stages.module)
+        return stages
+
+    def compile(self, folder: Path | None, *, in_cache: bool = False) -> Program:
+        from weft.codegen.build import finish
+        from weft.codegen.folder import check_target, whole_folder
+        from weft.kernels.module import kernel_module
+        from weft.placing import Placing
+        from weft.transforms.pipeline import Dump
+
+        keep: _TemporaryFolder | None = None
+        if folder is None:
+            keep = _TemporaryFolder()
+            folder = keep.path / self.name
+        check_target(folder)
+        dump = Dump(Path(self.dump_ir) if self.dump_ir is not None else None)
+        placing = Placing(self.stages(dump), self.machine, self.request.mapping, self.request.pes)
+
+        def write(mapping: NetworkMapping) -> None:
+            placed = placing.place(mapping, dump)
+            kernels = kernel_module(placed.compilation.kernels.values(), self.schedules)
+            dump.module("kernels", kernels)
+            with whole_folder(folder, replace=not in_cache) as scratch:
+                finish(placed, kernels, scratch, self.name, self.data)
+
+        placing.search(write)
+        return load_program(folder, keep)

@@ -36,8 +36,13 @@ class MachineError(WeftError):
     """A machine file is wrong, or there is no machine of that name."""
 
 
+class MappingError(WeftError):
+    """A mapping names what is not there, leaves something out or asks for the impossible."""
+
+
 class DoesNotFitError(WeftError):
-    """A program needs more memory than its PE has."""
+    """A PE's share needs more memory than it has. ``program`` says whose: program, and PE if there
+    are several."""
 
     def __init__(
         self, program: str, section: str, needed: int, available: int, detail: str, help_: str
@@ -47,7 +52,7 @@ class DoesNotFitError(WeftError):
         self.needed = needed
         self.available = available
         super().__init__(
-            f"program {program} does not fit: {section} needs {needed} bytes, "
+            f"{program} does not fit: {section} needs {needed} bytes, "
             f"{available} are there ({detail}); {help_}"
         )
 

@@ -33,10 +33,9 @@ class Program:
     _keep: object = None
 
     def _channels(self, direction: str) -> list[TensorInfo]:
-        (program,) = self.manifest["programs"]
         return [
             TensorInfo(c["name"], c["dtype"], tuple(c["shape"]))
-            for c in program["channels"]
+            for c in self.manifest["channels"]
             if c["direction"] == direction
         ]
 
@@ -53,10 +52,23 @@ class Program:
     @property
     def sram_bytes(self) -> int:
         """What the fullest PE needs, in bytes, stack included."""
-        return max(int(p["sram_bytes"]) for p in self.manifest["programs"])
+        return max(int(pe.get("sram_bytes", 0)) for pe in self.manifest["pes"])
 
-    def open(self, engine: str = "native") -> Session:
-        """Starts an engine. Use the session as a context manager.
+    @property
+    def pes(self) -> list[dict[str, Any]]:
+        """The manifest's rows of the PEs that have something to do."""
+        return [pe for pe in self.manifest["pes"] if pe["program"] is not None]
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages that its PEs compute, each once, without the numbers of shards."""
+        tasks = (t["name"] for pe in self.pes for shard in pe["shards"] for t in shard)
+        return list(dict.fromkeys(_stage_of(name) for name in tasks))
+
+    def open(self, engine: str = "native", *, threads: int | None = None) -> Session:
+        """Starts an engine. Use the session as a context manager. ``threads`` step its PEs: by
+        default as many as there are processors, and none for a single PE, which the caller's
+        thread steps.
 
         Raises ``EngineError`` if there is no such engine, ``ToolchainError`` if the host library
         cannot be built.
@@ -65,7 +77,12 @@ class Program:
             raise EngineError(f"there is no engine '{engine}'; there are: {', '.join(ENGINES)}")
         from weft.engines.native import NativeSession
 
-        return NativeSession(self)
+        return NativeSession(self, threads)
+
+
+def _stage_of(label: str) -> str:
+    name, bracket, number = label.rpartition("[")
+    return name if bracket and number[:-1].isdigit() else label
 
 
 def load_program(folder: str | Path, keep: object = None) -> Program:

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a compiled program: sources, measured sizes, the check that it fits, the manifest."""
+"""Writes a compiled program: sources, data, measured sizes, the check that it fits, the manifest."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,115 +15,236 @@ from xdsl.dialects.func import FuncOp
 
 from weft import __version__
 from weft.codegen.fit import Footprint, check_fit
-from weft.codegen.folder import runtime_hash, write_sources
+from weft.codegen.folder import MeshData, runtime_hash, write_sources
 from weft.codegen.images import object_sizes
-from weft.codegen.manifest import FORMAT, write_manifest
-from weft.codegen.program_c import build_tables
+from weft.codegen.manifest import FORMAT, MAPPING, write_manifest
+from weft.codegen.mesh_tables import ChannelEnd, PeCode, mesh_tables
+from weft.codegen.program_c import PeData
 from weft.codegen.toolchain import find_target_toolchain
-from weft.dialects.pe import ChannelOp, ProgramOp, TaskOp
-from weft.machines.model import Machine, PeClass
+from weft.dialects.fabric import MeshOp
+from weft.machines.model import Machine, Pe, PeClass
+from weft.mapping.files import mapping_text
+from weft.mapping.mapping import Mapping
 from weft.transforms.compilation import Compilation
+from weft.transforms.plan_memory import PeMemory
 
 _WORD = 4
+_ALIGNMENT = 16
+# What a PE's context takes on a 32-bit core if no target compiler is there to ask.
+_CONTEXT_BYTES = 64
+
+#: Bytes of the objects of a program, by part; of programs by name; of those by PE class.
+Measured = Table[str, Table[str, Table[str, int]]]
 
 
-def programs_of(compilation: Compilation) -> list[ProgramOp]:
-    """The programs of a module whose passes have run."""
-    return [op for op in compilation.module.ops if isinstance(op, ProgramOp)]
+@dataclass(frozen=True)
+class Placed:
+    """A mesh ready to be written. ``pes`` are the machine's, in the order of their numbers."""
+
+    compilation: Compilation
+    machine: Machine
+    mapping: Mapping
+    pes: Sequence[Pe]
+    codes: Sequence[PeCode]
+    ends: Sequence[ChannelEnd]
+
+    @property
+    def mesh(self) -> MeshOp:
+        (mesh,) = self.compilation.module.ops
+        assert isinstance(mesh, MeshOp)
+        return mesh
+
+    @property
+    def workers(self) -> list[PeCode]:
+        """The PEs that have something to do, without the host."""
+        return [code for code in self.codes if code.program is not None]
+
+    def class_of(self, code: PeCode) -> PeClass:
+        return self.machine.class_of(self.pes[code.number])
+
+    def classes(self) -> dict[str, tuple[PeClass, dict[str, list[str]]]]:
+        """Every PE class in use, with the programs that run on it and their kernels."""
+        kernels = {p.sym_name.data: [k.data for k in p.kernels] for p in self.mesh.programs}
+        found: dict[str, tuple[PeClass, dict[str, list[str]]]] = {}
+        for code in self.workers:
+            pe_class = self.class_of(code)
+            programs = found.setdefault(pe_class.name, (pe_class, {}))[1]
+            assert code.program is not None
+            programs[code.program] = kernels[code.program]
+        return found
 
 
-def _sizes(compilation: Compilation, program: ProgramOp) -> tuple[int, int, int]:
-    """Bytes of arena, constants and tables."""
-    memory = compilation.facts["memory"][program.sym_name.data]
-    arena, constants = memory["arena_bytes"], memory["constants_bytes"]
-    return arena, constants, build_tables(program, arena, constants).word_count * _WORD
+def place_on(compilation: Compilation, machine: Machine, mapping: Mapping) -> Placed:
+    """Makes the tables of every PE. Raises ``MappingError`` if one cannot hold its share."""
+    (mesh,) = compilation.module.ops
+    assert isinstance(mesh, MeshOp)
+    memory: Sequence[PeMemory] = compilation.facts["memory"]
+    codes, ends = mesh_tables(mesh, memory, compilation.constants)
+    return Placed(compilation, machine, mapping, machine.usable(), codes, ends)
 
 
-def _footprint(
-    compilation: Compilation, program: ProgramOp, pe_class: PeClass, measured: dict[str, int] | None
-) -> Footprint:
-    arena, constants, tables = _sizes(compilation, program)
-    code, state = None, 0
+def _footprint(code: PeCode, pe_class: PeClass, measured: Table[str, int] | None) -> Footprint:
+    tables = code.tables
+    state = tables.assign_state() * _WORD
+    size, variables = None, _CONTEXT_BYTES
     if measured is not None:
-        code = measured["kernels"] + measured["program"] + measured["runtime"]
-        state = measured["data"] + measured["bss"]
-    return Footprint(code, tables, constants, arena, state, pe_class.stack_bytes)
+        size = measured["kernels"] + measured["program"] + measured["runtime"]
+        variables = measured["data"] + measured["bss"]
+    return Footprint(
+        size,
+        len(tables.words()) * _WORD,
+        len(code.constants),
+        tables.arena_bytes,
+        state + variables,
+        pe_class.stack_bytes,
+    )
 
 
-def precheck(compilation: Compilation, pe_class: PeClass) -> None:
+def precheck(placed: Placed) -> None:
     """Refuses what cannot fit whatever its code, before any code is made."""
-    for program in programs_of(compilation):
-        check_fit(program.sym_name.data, _footprint(compilation, program, pe_class, None), pe_class)
+    for code in placed.workers:
+        pe_class = placed.class_of(code)
+        check_fit(_where(placed, code), _footprint(code, pe_class, None), pe_class)
+
+
+def _where(placed: Placed, code: PeCode) -> str:
+    if len(placed.workers) == 1:
+        return f"program {code.program}"
+    return f"program {code.program} on PE {placed.pes[code.number]}"
+
+
+def _mesh_data(placed: Placed) -> MeshData:
+    """All tables back to back, and every distinct block of constants once."""
+    tables, constants = bytearray(), bytearray()
+    known: dict[bytes, int] = {}
+    pes: dict[int, PeData] = {}
+    for code in placed.codes:
+        words = code.tables.to_bytes()
+        if code.constants not in known:
+            constants += bytes(-len(constants) % _ALIGNMENT)
+            known[code.constants] = len(constants)
+            constants += code.constants
+        name = str(placed.pes[code.number]) if code.number < len(placed.pes) else "host"
+        pes[code.number] = PeData(
+            name,
+            code.program or "",
+            len(tables),
+            len(words),
+            known[code.constants],
+            len(code.constants),
+            code.tables.arena_bytes,
+            code.tables.assign_state(),
+        )
+        tables += words
+    return MeshData(bytes(tables), bytes(constants), pes)
 
 
 def finish(
-    compilation: Compilation,
+    placed: Placed,
     kernels: ModuleOp,
     folder: Path,
-    model: str,
+    name: str,
     data: bytes | None,
-    machine: Machine,
-    pe_class: PeClass,
 ) -> None:
-    """Fills the empty ``folder`` and checks that every program fits."""
+    """Fills the empty ``folder`` and checks that every PE's share fits. ``name`` and ``data`` are
+    the model's."""
     functions = {
         op.sym_name.data: op
         for op in kernels.ops
         if isinstance(op, FuncOp) and not op.is_declaration
     }
-    write_sources(compilation, functions, folder)
-    toolchain = find_target_toolchain(pe_class.core)
-    programs = []
-    for program in programs_of(compilation):
-        name = program.sym_name.data
-        measured = object_sizes(folder, name, toolchain) if toolchain is not None else None
-        footprint = _footprint(compilation, program, pe_class, measured)
-        regions = check_fit(name, footprint, pe_class)
-        programs.append(
-            {
-                "name": name,
-                "pes": [str(machine.usable()[0])],
-                "pe_class": pe_class.name,
-                "kernels": [k.data for k in program.kernels],
-                "memory": dict(compilation.facts["memory"][name]),
-                "sections": footprint.sections(),
-                "objects": measured,
-                "sizes_from": toolchain.version if toolchain is not None else None,
-                "regions": regions,
-                "sram_bytes": sum(regions.values()),
-                "channels": [_channel(c) for c in program.of_type(ChannelOp)],
-                "tasks": [_task(t) for t in program.of_type(TaskOp)],
-            }
-        )
+    bytes_ = _mesh_data(placed)
+    workers = {n: pe for n, pe in bytes_.pes.items() if pe.program}
+    write_sources(placed.compilation, functions, folder, replace(bytes_, pes=workers))
+    text = mapping_text(placed.mapping, placed.machine, name)
+    (folder / MAPPING).write_text(text, encoding="utf-8", newline="\n")
+    measured: dict[str, dict[str, dict[str, int]]] = {}
+    versions: dict[str, str | None] = {}
+    for class_name, (pe_class, programs) in placed.classes().items():
+        toolchain = find_target_toolchain(pe_class.core)
+        versions[class_name] = toolchain.version if toolchain is not None else None
+        if toolchain is not None:
+            measured[class_name] = object_sizes(folder, programs, toolchain)
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "weft": __version__,
-        "model": {
-            "name": model,
-            "sha256": hashlib.sha256(data).hexdigest() if data is not None else None,
-        },
-        "machine": machine.name,
+        "model": _model_facts(name, data),
+        "machine": placed.machine.name,
         "runtime_sha256": runtime_hash(folder / "runtime"),
-        "programs": programs,
+        "programs": _programs(placed, measured, versions),
+        "pes": [_pe(placed, code, bytes_.pes[code.number], measured) for code in placed.codes],
+        "channels": [_channel(placed.mesh, end) for end in placed.ends],
         # Stages whose kernels are not generated from TensorIR: none yet.
         "hand_written": [],
     }
     write_manifest(folder, manifest)
 
 
-def _channel(channel: ChannelOp) -> dict[str, Any]:
+def _model_facts(name: str, data: bytes | None) -> dict[str, Any]:
+    """What the manifest says of the model."""
+    return {"name": name, "sha256": hashlib.sha256(data).hexdigest() if data is not None else None}
+
+
+def _programs(
+    placed: Placed, measured: Measured, versions: Table[str, str | None]
+) -> list[dict[str, Any]]:
+    rows = []
+    for program in placed.mesh.programs:
+        name = program.sym_name.data
+        classes = sorted({placed.class_of(c).name for c in placed.workers if c.program == name})
+        rows.append(
+            {
+                "name": name,
+                "kernels": [k.data for k in program.kernels],
+                "pes": sum(c.program == name for c in placed.workers),
+                "objects": {c: measured[c][name] for c in classes if c in measured},
+                "sizes_from": {c: versions[c] for c in classes},
+            }
+        )
+    return rows
+
+
+def _pe(placed: Placed, code: PeCode, data: PeData, measured: Measured) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        **{k: v for k, v in asdict(data).items() if k.endswith(("_at", "_bytes"))},
+        "name": data.name,
+        "state_words": data.state_words,
+        "program": code.program,
+        "shards": [[_task(t) for t in shard] for shard in code.shards],
+    }
+    if code.program is None:
+        return row
+    pe_class = placed.class_of(code)
+    sizes = measured.get(pe_class.name)
+    footprint = _footprint(code, pe_class, sizes[code.program] if sizes is not None else None)
+    regions = check_fit(_where(placed, code), footprint, pe_class)
+    scratch: PeMemory = placed.compilation.facts["memory"][code.number]
+    row |= {
+        "pe_class": pe_class.name,
+        "sections": footprint.sections(),
+        "scratch_bytes": scratch.scratch_bytes,
+        "regions": regions,
+        "sram_bytes": sum(regions.values()),
+    }
+    return row
+
+
+def _channel(mesh: MeshOp, end: ChannelEnd) -> dict[str, Any]:
+    tensor = mesh.tensors[end.op.tensor_index]
     return {
-        "direction": channel.direction.data,
-        "name": channel.label.data,
-        "dtype": channel.dtype.data,
-        "shape": [int(n) for n in channel.shape.get_values()],
+        "name": end.op.label.data,
+        "direction": end.op.direction.data,
+        "dtype": tensor.dtype,
+        "shape": list(tensor.shape),
+        "pe": end.pe,
+        "number": end.number,
     }
 
 
-def _task(task: TaskOp) -> dict[str, Any]:
+def _task(task: Any) -> dict[str, Any]:
     return {
-        "stage": task.stage.data,
-        "name": task.label.data,
-        "macs": int(task.macs.value.data),
-        "kernels": sorted({c.kernel_name for c in task.calls}),
+        "stage": task.stage,
+        "name": task.label,
+        "macs": task.macs,
+        "kernels": list(task.kernels),
     }

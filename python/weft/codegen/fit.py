@@ -43,7 +43,7 @@ def _region(pe_class: PeClass, purpose: str) -> MemoryRegion:
     return next(r for r in pe_class.memory if purpose in r.holds)
 
 
-def check_fit(program: str, footprint: Footprint, pe_class: PeClass) -> dict[str, int]:
+def check_fit(whose: str, footprint: Footprint, pe_class: PeClass) -> dict[str, int]:
     """Bytes used in each memory region. Raises ``DoesNotFitError`` for the fullest one if any
     holds less than it must."""
     sections = footprint.sections()
@@ -56,7 +56,7 @@ def check_fit(program: str, footprint: Footprint, pe_class: PeClass) -> dict[str
     for region in sorted(pe_class.memory, key=lambda r: r.length - used[r.name]):
         if used[region.name] > region.length:
             raise DoesNotFitError(
-                program,
+                whose,
                 f"memory region {region.name}",
                 used[region.name],
                 region.length,

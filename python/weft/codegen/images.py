@@ -8,6 +8,7 @@ into memory without end, so that the error can say what each part needs.
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,8 +83,8 @@ SECTIONS
         KEEP(*(.weft.vectors))
         *(.text .text.*)
     } > $code
-    .tables : ALIGN(4) { *_tables.o(.rodata .rodata.*) } > $constants
-    .constants : ALIGN(16) { *_constants.o(.rodata .rodata.*) } > $constants
+    .tables : ALIGN(4) { *(.rodata.weft_tables) } > $constants
+    .constants : ALIGN(16) { *(.rodata.weft_constants) } > $constants
     .rodata : ALIGN(4) { *(.rodata .rodata.*) } > $code
     .data : ALIGN(4)
     {
@@ -148,9 +149,14 @@ class _Source:
     group: str
 
     @property
+    def is_main(self) -> bool:
+        """Whether it has the storage of the PE, and so differs from PE to PE."""
+        return self.path.endswith("/main.c")
+
+    @property
     def is_shared(self) -> bool:
         """All programs have the same object of it."""
-        return self.group == "runtime" and not self.path.endswith("/main.c")
+        return self.group == "runtime" and not self.is_main
 
 
 @dataclass(frozen=True)
@@ -190,6 +196,7 @@ def build_image(
     folder: Path,
     program: str,
     *,
+    pe: int = 0,
     memory: Sequence[MemoryRegion],
     stack_bytes: int,
     toolchain: Toolchain,
@@ -197,7 +204,8 @@ def build_image(
     runtime_hash: str,
     optimise: str = "-O2",
 ) -> Image:
-    """Compiles and links ``program`` of the compiled ``folder`` into the ELF file ``out``.
+    """Compiles and links ``program`` of the compiled ``folder`` into the ELF file ``out``, with the
+    tables and constants of PE number ``pe``.
 
     ``runtime_hash`` is what the image will report as the hash of its runtime sources. Raises
     DoesNotFitError if a region is too small, ToolchainError if the compiler or linker fails, and
@@ -206,7 +214,7 @@ def build_image(
     script = linker_script(memory, stack_bytes)
     sources = _sources(folder, program)
     with tempfile.TemporaryDirectory(prefix="weft-image-") as scratch:
-        build = _Build(folder, program, toolchain, Path(scratch), optimise, runtime_hash)
+        build = _Build(folder, pe, toolchain, Path(scratch), optimise, runtime_hash)
         build.compile(sources)
         error = build.link(sources, script, out.resolve())
         if error is not None:
@@ -219,23 +227,46 @@ def build_image(
 
 
 def object_sizes(
-    folder: Path, program: str, toolchain: Toolchain, *, optimise: str = "-O2"
-) -> dict[str, int]:
-    """Bytes of the target objects of ``program``, without a link.
+    folder: Path,
+    programs: Mapping[str, Sequence[str]],
+    toolchain: Toolchain,
+    *,
+    optimise: str = "-O2",
+) -> dict[str, dict[str, int]]:
+    """Bytes of the target objects of each program, without a link; ``programs`` names the kernels
+    of each.
 
-    Keys: ``kernels``, ``program`` and ``runtime`` (with its port) for code and its read-only data,
-    ``tables``, ``data``, ``arena`` and ``bss``. An upper bound for the image but for padding,
-    weights and stack: the linker drops what nobody calls. Raises ToolchainError.
+    Keys: ``kernels`` (those that the program calls), ``program`` and ``runtime`` (with its port)
+    for code and its read-only data, ``data`` and ``bss`` for variables. An upper bound for the
+    image but for padding, tables, weights, arena, state and stack. Raises ToolchainError.
     """
-    sources = [source for source in _sources(folder, program) if source.group != "constants"]
-    sizes = dict.fromkeys(("kernels", "program", "runtime", "tables", "data", "arena", "bss"), 0)
+    sources = {s.path: s for name in programs for s in _sources(folder, name) if s.group != "pe"}
     with tempfile.TemporaryDirectory(prefix="weft-sizes-") as scratch:
-        build = _Build(folder, program, toolchain, Path(scratch), optimise, _ANY_HASH)
-        build.compile(sources)
-        for source in sources:
-            for section in _allocated(build.scratch / source.object_name):
-                sizes[_object_key(section, source.group)] += section.size
-    return sizes
+        build = _Build(folder, _first_pe(folder), toolchain, Path(scratch), optimise, _ANY_HASH)
+        build.compile(list(sources.values()))
+        sections = {s.path: _allocated(build.scratch / s.object_name) for s in sources.values()}
+    every = {name for kernels in programs.values() for name in kernels}
+    found = {}
+    for name, kernels in programs.items():
+        sizes = dict.fromkeys(("kernels", "program", "runtime", "data", "bss"), 0)
+        for source in _sources(folder, name):
+            for section in sections.get(source.path, ()):
+                if not _is_left_out(section, every - set(kernels)):
+                    sizes[_object_key(section, source.group)] += section.size
+        found[name] = sizes
+    return found
+
+
+def _is_left_out(section: _Section, others: set[str]) -> bool:
+    """Other programs' kernels, and storage that is counted by what it holds."""
+    stem = section.name.removeprefix(".text.").removeprefix(".rodata.")
+    return stem in others or section.name in (".bss.weft_arena", ".bss.weft_image_state")
+
+
+def _first_pe(folder: Path) -> int:
+    """The number of some PE that pes.h knows."""
+    found = re.search(r"#elif WEFT_PE == (\d+)", (folder / "pes.h").read_text(encoding="utf-8"))
+    return int(found.group(1)) if found else 0
 
 
 @dataclass(frozen=True)
@@ -243,7 +274,7 @@ class _Build:
     """The compiler's work for one image; everything but the image goes to ``scratch``."""
 
     folder: Path
-    program: str
+    pe: int
     toolchain: Toolchain
     scratch: Path
     optimise: str
@@ -263,11 +294,11 @@ class _Build:
 
     def _flags(self, source: _Source) -> list[str]:
         if source.path.endswith(".S"):
-            return list(_INCLUDE_FLAGS)
+            return [*_INCLUDE_FLAGS, f"-DWEFT_PE={self.pe}"]
         flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, self.optimise]
         flags.append(f'-DWEFT_RUNTIME_HASH="{self.runtime_hash}"')
-        if not source.is_shared:
-            flags.append(f'-DWEFT_IMAGE_HEADER="{self.program}_image.h"')
+        if source.is_main:
+            flags.append(f"-DWEFT_PE={self.pe}")
         return flags
 
     def link(self, sources: Sequence[_Source], script: str, out: Path) -> str | None:
@@ -295,7 +326,7 @@ class _Build:
 
 def _object_key(section: _Section, group: str) -> str:
     if section.kind == "SHT_NOBITS":
-        return "arena" if section.name == ".bss.weft_arena" else "bss"
+        return "bss"
     return "data" if section.flags & SH_FLAGS.SHF_WRITE else group
 
 
@@ -308,12 +339,11 @@ def _holder(memory: Sequence[MemoryRegion], what: str) -> MemoryRegion:
 
 
 def _sources(folder: Path, program: str) -> list[_Source]:
-    """All translation units of an image. The linker script knows two of them by object name."""
+    """All translation units of an image."""
     sources = [
         _Source("kernels.c", "kernels.o", "kernels"),
         _Source(f"{program}.c", f"{program}.o", "program"),
-        _Source(f"{program}_tables.c", f"{program}_tables.o", "tables"),
-        _Source(f"{program}_constants.S", f"{program}_constants.o", "constants"),
+        _Source("pes.S", "pes.o", "pe"),
     ]
     for part, prefix in (("runtime/src", "runtime"), ("runtime/port/cortex_m", "port")):
         for path in sorted((folder / part).glob("*.c")):
@@ -346,7 +376,7 @@ def _raise_if_too_big(program: str, elf: Path, memory: Sequence[MemoryRegion]) -
         if taken[region.name] > region.length:
             detail = ", ".join(f"{key} {size}" for key, size in sizes.items() if size)
             raise DoesNotFitError(
-                program,
+                f"program {program}",
                 f"memory region {region.name}",
                 taken[region.name],
                 region.length,

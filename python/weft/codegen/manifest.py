@@ -12,8 +12,9 @@ from typing import Any
 from weft.errors import ProgramError
 
 MANIFEST = "manifest.json"
+MAPPING = "mapping.json"
 # Raised whenever a reader of the old form could not read the new one.
-FORMAT = 1
+FORMAT = 2
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -41,7 +42,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ProgramError(
             f"{folder} has a manifest of another format than {FORMAT}; compile it again"
         )
-    programs, files = manifest.get("programs"), manifest.get("files")
-    if not isinstance(files, dict) or not isinstance(programs, list) or not programs:
+    lists = [manifest.get(key) for key in ("programs", "pes", "channels")]
+    if not isinstance(manifest.get("files"), dict) or not all(isinstance(r, list) for r in lists):
         raise ProgramError(f"{folder / MANIFEST} lists no programs or files; compile it again")
     return manifest

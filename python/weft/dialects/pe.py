@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One program: its channels, statically addressed buffers, constants and tasks.
+"""What runs on PEs: shards with their slots, buffers, constants and tasks; programs with kernels.
 
-All memory is bytes here. A pointer is a buffer or constant plus a byte offset; types were checked
-one level up.
+A shard is a template: PEs that compute boxes of one form share it and differ by their constants and
+by where their results go, which is the placement's matter (``fabric``). All memory is bytes here. A
+pointer is a slot, buffer or constant plus a byte offset; types were checked one level up.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from xdsl.irdl import (
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from weft.kernels.view import ITEM_BYTES
+
 _Op = TypeVar("_Op", bound=Operation)
 
 
@@ -47,35 +50,18 @@ def bytes_type(count: int) -> MemRefType[IntegerType]:
     return MemRefType(IntegerType(8), [count])
 
 
-class _Memory(IRDLOperation):
-    """A range of bytes; ``at`` is its offset once it is known."""
-
-    at = opt_prop_def(IntegerAttr[I64])
-    result = result_def(MemRefType)
-    irdl_options = (ParsePropInAttrDict(),)
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        assert isinstance(self.result.type, MemRefType)
-        return int(self.result.type.get_shape()[0])
-
-    @property
-    def offset(self) -> int:
-        """In bytes, from the start of the arena or of the constants."""
-        if self.at is None:
-            raise VerifyException(f"{self.name} has no address yet")
-        return int(self.at.value.data)
-
-
 @irdl_op_definition
-class BufferOp(_Memory):
-    """Bytes of the arena. ``lifetime`` holds pairs of first and last task that need them."""
+class BufferOp(IRDLOperation):
+    """Bytes of the arena. ``lifetime`` holds pairs of first and last task that need them; ``at`` is
+    the offset once it is known."""
 
     name = "pe.buffer"
     label = prop_def(StringAttr)
     lifetime = prop_def(DenseArrayBase[I64])
-    traits = lazy_traits_def(lambda: (HasParent(ProgramOp),))
+    at = opt_prop_def(IntegerAttr[I64])
+    result = result_def(MemRefType)
+    traits = lazy_traits_def(lambda: (HasParent(ShardOp),))
+    irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$label `live` $lifetime (`at` $at^)? attr-dict `:` type($result)"
 
     def __init__(self, label: str, size: int, lifetime: Sequence[int]) -> None:
@@ -88,6 +74,18 @@ class BufferOp(_Memory):
         )
 
     @property
+    def size(self) -> int:
+        """In bytes."""
+        return _size(self.result)
+
+    @property
+    def offset(self) -> int:
+        """In bytes, from the start of the arena."""
+        if self.at is None:
+            raise VerifyException(f"{self.name} has no address yet")
+        return int(self.at.value.data)
+
+    @property
     def intervals(self) -> list[tuple[int, int]]:
         """First and last task, inclusive, of every span of life."""
         ends = [int(v) for v in self.lifetime.get_values()]
@@ -95,47 +93,92 @@ class BufferOp(_Memory):
 
 
 @irdl_op_definition
-class ConstantOp(_Memory):
-    """Read-only bytes, found beside the module under ``key``."""
+class ConstantOp(IRDLOperation):
+    """Read-only bytes: number ``index`` of the constants that the placement names."""
 
     name = "pe.constant"
-    key = prop_def(StringAttr)
-    traits = lazy_traits_def(lambda: (HasParent(ProgramOp),))
-    assembly_format = "$key (`at` $at^)? attr-dict `:` type($result)"
+    index = prop_def(IntegerAttr[I64])
+    result = result_def(MemRefType)
+    traits = lazy_traits_def(lambda: (HasParent(ShardOp),))
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$index attr-dict `:` type($result)"
 
-    def __init__(self, key: str, size: int) -> None:
-        super().__init__(properties={"key": StringAttr(key)}, result_types=[bytes_type(size)])
+    def __init__(self, index: int, size: int) -> None:
+        super().__init__(
+            properties={"index": IntegerAttr(index, i64)}, result_types=[bytes_type(size)]
+        )
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return _size(self.result)
 
 
 @irdl_op_definition
-class ChannelOp(IRDLOperation):
-    """An input or output of the program: where its slot lies, and the tensor that it carries."""
+class SlotOp(IRDLOperation):
+    """Room for one frame of an input, filled by other shards: one more operand of the shard.
 
-    name = "pe.channel"
-    direction = prop_def(StringAttr)
-    label = prop_def(StringAttr)
-    slot = operand_def(MemRefType)
+    The tensor lies in it from ``byte_offset`` on, with strides in bytes; what lies around is the
+    border that its reader asks for.
+    """
+
+    name = "pe.slot"
     byte_offset = prop_def(IntegerAttr[I64])
-    rows = prop_def(IntegerAttr[I64])
-    row_bytes = prop_def(IntegerAttr[I64])
-    row_stride = prop_def(IntegerAttr[I64])
     shape = prop_def(DenseArrayBase[I64])
+    strides = prop_def(DenseArrayBase[I64])
     dtype = prop_def(StringAttr)
-    traits = lazy_traits_def(lambda: (HasParent(ProgramOp),))
+    result = result_def(MemRefType)
+    traits = lazy_traits_def(lambda: (HasParent(ShardOp),))
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$dtype $shape `at` $byte_offset `every` $strides attr-dict `:` type($result)"
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return _size(self.result)
+
+    def verify_(self) -> None:
+        _verify_view(self, self.size)
+
+
+@irdl_op_definition
+class ResultOp(IRDLOperation):
+    """What a firing leaves for other shards: a tensor in a buffer, or in a slot passed on."""
+
+    name = "pe.result"
+    memory = operand_def(MemRefType)
+    byte_offset = prop_def(IntegerAttr[I64])
+    shape = prop_def(DenseArrayBase[I64])
+    strides = prop_def(DenseArrayBase[I64])
+    dtype = prop_def(StringAttr)
+    traits = lazy_traits_def(lambda: (HasParent(ShardOp),))
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = (
-        "$direction $label `in` $slot `+` $byte_offset `rows` $rows `of` $row_bytes `every` "
-        "$row_stride `as` $dtype $shape attr-dict `:` type($slot)"
+        "$memory $dtype $shape `at` $byte_offset `every` $strides attr-dict `:` type($memory)"
     )
 
     def verify_(self) -> None:
-        if self.direction.data not in ("in", "out"):
-            raise VerifyException(f"a channel goes in or out, not {self.direction.data}")
-        first, rows = self.byte_offset.value.data, self.rows.value.data
-        end = first + (rows - 1) * self.row_stride.value.data + self.row_bytes.value.data
-        assert isinstance(self.slot.type, MemRefType)
-        if rows < 1 or end > self.slot.type.get_shape()[0]:
-            raise VerifyException(f"channel {self.label.data} ends {end} bytes into its buffer")
+        _verify_view(self, _size(self.memory))
+
+
+def _size(value: SSAValue) -> int:
+    assert isinstance(value.type, MemRefType)
+    return int(value.type.get_shape()[0])
+
+
+def _verify_view(op: SlotOp | ResultOp, size: int) -> None:
+    shape, strides = op.shape.get_values(), op.strides.get_values()
+    if op.dtype.data not in ITEM_BYTES:
+        raise VerifyException(f"{op.name} of {op.dtype.data}")
+    if len(shape) != len(strides) or any(int(n) < 1 for n in shape):
+        raise VerifyException(f"{op.name}: one stride an extent, and extents of at least 1")
+    steps = [(int(n) - 1) * int(s) for n, s in zip(shape, strides, strict=True)]
+    first = int(op.byte_offset.value.data)
+    if first < 0 or any(s < 0 for s in steps):
+        raise VerifyException(f"{op.name} starts {first} bytes into its memory, or goes backwards")
+    end = first + sum(steps) + ITEM_BYTES[op.dtype.data]
+    if end > size:
+        raise VerifyException(f"{op.name} ends {end} bytes into memory of {size}")
 
 
 @irdl_op_definition
@@ -196,7 +239,7 @@ class TaskOp(IRDLOperation):
     stage = prop_def(StringAttr)
     macs = prop_def(IntegerAttr[I64])
     body = region_def("single_block")
-    traits = lazy_traits_def(lambda: (HasParent(ProgramOp), NoTerminator()))
+    traits = lazy_traits_def(lambda: (HasParent(ShardOp), NoTerminator()))
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$stage $label `macs` $macs attr-dict-with-keyword $body"
 
@@ -216,40 +259,66 @@ class TaskOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ProgramOp(IRDLOperation):
-    """Code and buffer layout of one kind of PE."""
+class ShardOp(IRDLOperation):
+    """What fires together, once a frame: reads its slots, runs its tasks, leaves its results.
 
-    name = "pe.program"
+    ``scratch`` is the bytes of the arena that its buffers take, once they have addresses; the next
+    firing on the PE, of whatever shard, takes them again.
+    """
+
+    name = "pe.shard"
     sym_name = prop_def(SymbolNameConstraint())
-    kernels = prop_def(ArrayAttr[StringAttr])
+    scratch = opt_prop_def(IntegerAttr[I64])
     body = region_def("single_block")
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), NoTerminator())
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "$sym_name `kernels` $kernels attr-dict-with-keyword $body"
+    assembly_format = "$sym_name (`scratch` $scratch^)? attr-dict-with-keyword $body"
 
     def of_type(self, kind: type[_Op]) -> list[_Op]:
         return [op for op in self.body.block.ops if isinstance(op, kind)]
 
-    def verify_(self) -> None:
-        known = {k.data for k in self.kernels}
-        for task in self.of_type(TaskOp):
-            for call in task.calls:
-                if call.kernel_name not in known:
-                    raise VerifyException(f"call of {call.kernel_name}, which is not listed")
-        self._verify_addresses()
+    @property
+    def scratch_bytes(self) -> int:
+        if self.scratch is None:
+            raise VerifyException(f"shard {self.sym_name.data} has no addresses yet")
+        return int(self.scratch.value.data)
 
-    def _verify_addresses(self) -> None:
-        """Buffers alive at one time must not overlap. Quadratic in the buffers of one program."""
+    @property
+    def kernel_names(self) -> list[str]:
+        """Of the kernels that it calls, sorted."""
+        return sorted({c.kernel_name for task in self.of_type(TaskOp) for c in task.calls})
+
+    def verify_(self) -> None:
+        """Buffers alive at one time must not overlap. Quadratic in the buffers of one shard."""
         placed = [b for b in self.of_type(BufferOp) if b.at is not None]
         for i, a in enumerate(placed):
+            if self.scratch is not None and a.offset + a.size > self.scratch_bytes:
+                raise VerifyException(f"buffer {a.label.data} ends behind the scratch memory")
             for b in placed[:i]:
                 apart = a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
                 if not apart and _meet(a.intervals, b.intervals):
                     raise VerifyException(f"buffers {a.label.data} and {b.label.data} overlap")
 
 
+@irdl_op_definition
+class ProgramOp(IRDLOperation):
+    """Code of one kind of PE: the kernels that it can call, by name, in the order of its table."""
+
+    name = "pe.program"
+    sym_name = prop_def(SymbolNameConstraint())
+    kernels = prop_def(ArrayAttr[StringAttr])
+    traits = traits_def(SymbolOpInterface())
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$sym_name $kernels attr-dict-with-keyword"
+
+    def verify_(self) -> None:
+        names = [k.data for k in self.kernels]
+        if len(set(names)) != len(names):
+            raise VerifyException(f"program {self.sym_name.data} lists a kernel twice")
+
+
 def _meet(a: Sequence[tuple[int, int]], b: Sequence[tuple[int, int]]) -> bool:
     return any(s <= f and t <= e for s, e in a for t, f in b)
 
 
-PE = Dialect("pe", [ProgramOp, BufferOp, ConstantOp, ChannelOp, TaskOp, CallOp], [])
+PE = Dialect("pe", [ProgramOp, ShardOp, SlotOp, BufferOp, ConstantOp, ResultOp, TaskOp, CallOp], [])

@@ -36,7 +36,7 @@ def _sources(program: Program) -> list[str]:
     """The C files of the host library, as paths below the program's folder."""
     names = [p["name"] for p in program.manifest["programs"]]
     files = ["host.c", "kernels.c"]
-    files += [f"{name}{suffix}.c" for name in names for suffix in ("", "_tables")]
+    files += [f"{name}.c" for name in names]
     for part in ("src", "port/host"):
         folder = program.folder / "runtime" / part
         files += sorted(f"runtime/{part}/{path.name}" for path in folder.glob("*.c"))

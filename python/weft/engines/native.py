@@ -3,91 +3,218 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from weft import _native
 from weft.engines.library import host_library
-from weft.engines.session import Array, Session
+from weft.engines.session import Array, Frame, Session
+from weft.engines.waits import describe_waits
 from weft.errors import EngineError, ProgramError
 from weft.program import Program
 
 # A frame that takes longer than this has gone wrong: the largest networks take seconds.
 FRAME_SECONDS = 600.0
+# weft_status_t of a PE that was ended from outside.
+_STOPPED = 9
+
+_epochs = itertools.count(1)
+
+
+def new_stream(program: Program) -> tuple[_native.Library, _native.Stream]:
+    """The PEs of a program, ready to be stepped.
+
+    Raises ``ToolchainError`` if the host library cannot be built, ``ProgramError`` if the folder
+    is damaged.
+    """
+    library = _native.Library(str(host_library(program)))
+    if library.runtime_hash != program.manifest["runtime_sha256"]:
+        raise EngineError(f"{program.folder}: its library was built from another runtime")
+    tables = memoryview((program.folder / "tables.bin").read_bytes())
+    constants = memoryview((program.folder / "constants.bin").read_bytes())
+    numbers = {name: i for i, name in enumerate(library.program_names)}
+    stream = _native.Stream(library, next(_epochs))
+    try:
+        for pe in program.manifest["pes"]:
+            stream.add(
+                numbers[pe["program"]] if pe["program"] is not None else 0,
+                tables[pe["tables_at"] : pe["tables_at"] + pe["tables_bytes"]],
+                constants[pe["constants_at"] : pe["constants_at"] + pe["constants_bytes"]],
+            )
+    except (RuntimeError, IndexError, KeyError) as error:
+        raise ProgramError(f"{program.folder} is damaged ({error}); compile it again") from None
+    stream.connect()
+    return library, stream
 
 
 class NativeSession(Session):
-    """One PE that runs the whole network."""
+    """The PEs of one program, stepped by threads or, for a single PE, by the caller."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(
+        self,
+        program: Program,
+        threads: int | None = None,
+        workers: _native.Workers | None = None,
+    ) -> None:
+        """``workers`` are shared with other sessions; without them the session has its own."""
         super().__init__(program)
-        self._library = _native.Library(str(host_library(program)))
-        expected = program.manifest["runtime_sha256"]
-        if self._library.runtime_hash != expected:
-            raise EngineError(f"{program.folder}: its library was built from another runtime")
-        (name,) = self._library.program_names
-        constants = (program.folder / f"{name}_constants.bin").read_bytes()
-        try:
-            self._pe: _native.Pe | None = _native.Pe(self._library, 0, constants)
-        except RuntimeError as error:
-            raise ProgramError(f"{program.folder} is damaged ({error}); compile it again") from None
-        self._inputs = range(len(program.inputs))
-        self._outputs = range(len(program.inputs), len(program.inputs) + len(program.outputs))
+        if threads is None:
+            threads = (os.cpu_count() or 1) if len(program.pes) > 1 else 0
+        if threads < 0:
+            raise EngineError(f"a session cannot have {threads} threads")
+        self._library, stream = new_stream(program)
+        self._stream: _native.Stream | None = stream
+        self._workers = workers or _native.Workers(threads)
+        self._workers.attach(stream)
+        ends = [(c["direction"], (c["pe"], c["number"])) for c in program.manifest["channels"]]
+        self._inputs = [end for direction, end in ends if direction == "in"]
+        self._outputs = [end for direction, end in ends if direction == "out"]
+        self._in_place = False
+        self._fed = self._fetched = 0
 
     @property
     def runtime_hash(self) -> str:
         """SHA-256 of the runtime sources in the loaded library."""
         return self._library.runtime_hash
 
-    def _open_pe(self) -> _native.Pe:
-        if self._pe is None:
+    def _open_stream(self) -> _native.Stream:
+        if self._stream is None:
             raise EngineError("the session is closed; open the program again")
-        return self._pe
+        return self._stream
+
+    # --- frames in and out ---
 
     def _run(self, inputs: Sequence[Array]) -> list[Array]:
-        pe = self._open_pe()
-        self._release_outputs(pe)
-        for channel, frame in zip(self._inputs, inputs, strict=True):
-            if not pe.feed(channel, frame):
-                raise EngineError(f"input {channel} is still in use by an earlier frame")
-        self._run_until_idle(pe)
+        self._drop_outputs()
+        feed = deque(zip(self._inputs, inputs, strict=True))
+        while not self._feed(feed):
+            self._wait(feed[0][0])
+        return self._fetch()
+
+    def _stream_checked(self, frames: Iterable[Sequence[Array]]) -> Iterator[list[Array]]:
+        """Feeds as long as there is room, so that as many frames are under way as slots allow."""
+        self._drop_outputs()
+        source = iter(frames)
+        feed: deque[tuple[tuple[int, int], Array]] = deque()
+        is_over = False
+        begun = self._fed
+        while True:
+            while not is_over and self._feed(feed):
+                frame = next(source, None)
+                if frame is None:
+                    is_over = True
+                else:
+                    begun += 1
+                    feed.extend(zip(self._inputs, frame, strict=True))
+            if is_over and self._fetched == begun:
+                return
+            self._wait(feed[0][0] if feed else None)
+            if self._has_output():
+                yield self._fetch()
+
+    def _feed(self, feed: deque[tuple[tuple[int, int], Array]]) -> bool:
+        """Feeds what there is room for; True if nothing is left."""
+        stream = self._open_stream()
+        while feed:
+            end, array = feed[0]
+            if not stream.feed(*end, array):
+                return False
+            feed.popleft()
+            if not feed:
+                self._fed += 1
+        return True
+
+    def _has_output(self) -> bool:
+        return self._open_stream().room(*self._outputs[0]) is not None
+
+    def _fetch(self) -> list[Array]:
+        stream = self._open_stream()
         results = []
-        for channel, info in zip(self._outputs, self.program.outputs, strict=True):
+        for end, info in zip(self._outputs, self.program.outputs, strict=True):
             result = np.empty(info.shape, info.dtype)
-            if not pe.fetch(channel, result):
-                raise EngineError(f"no frame came out at '{info.name}'")
+            while not stream.fetch(*end, result):
+                self._wait(None, end)
             results.append(result)
+        self._fetched += 1
         return results
 
-    def _release_outputs(self, pe: _native.Pe) -> None:
+    def _wait(self, feeding: tuple[int, int] | None, output: tuple[int, int] | None = None) -> None:
+        """Until the output has a frame or the input has room."""
+        stream = self._open_stream()
+        if not self._workers.wait(stream, output or self._outputs[0], feeding, FRAME_SECONDS):
+            raise EngineError(
+                f"frame {self._fetched} did not end within {FRAME_SECONDS:.0f} s: "
+                + describe_waits(self.program, stream)
+            )
+        self._check_failure(stream)
+
+    def _check_failure(self, stream: _native.Stream) -> None:
+        pe, status = stream.failure()
+        if pe < 0:
+            return
+        row = self.program.manifest["pes"][pe]
+        stages = ", ".join(t["name"] for shard in row["shards"] for t in shard) or "no stage"
+        raise EngineError(
+            f"frame {self._fetched}: PE {row['name']} ({stages}): "
+            f"{self._library.status_string(status)}"
+        )
+
+    # --- in place ---
+
+    def _drop_outputs(self) -> None:
         """Gives back what a run in place left in the output slots."""
-        for channel in self._outputs:
-            pe.release(channel)
+        if self._in_place:
+            stream = self._open_stream()
+            for end in self._outputs:
+                stream.release(*end)
+            self._fetched += 1
+            self._in_place = False
 
-    def _run_until_idle(self, pe: _native.Pe) -> None:
-        try:
-            if pe.run(FRAME_SECONDS):
-                return
-        except RuntimeError as error:
-            raise EngineError(f"PE 0: {error}") from None
-        raise EngineError(f"a frame did not end within {FRAME_SECONDS:.0f} s")
-
-    def slots(self) -> tuple[list[np.ndarray[tuple[int, int], np.dtype[np.uint8]]], list[Array]]:
-        """The slots of all inputs and outputs in the PE's own memory: views of (rows, bytes a
-        row), not copies. Write inputs, call ``run_in_place``, read outputs."""
-        pe = self._open_pe()
-        return [pe.slot(c) for c in self._inputs], [pe.slot(c) for c in self._outputs]
+    def slots(self) -> tuple[list[np.ndarray[tuple[int, int], np.dtype[np.uint8]]], list[Any]]:
+        """Where the next frame of every input goes, and where the last one of every output is after
+        ``run_in_place`` (None before): views of (rows, bytes a row) of the PE's own memory, not
+        copies. Slots hold several frames in turn: ask again for every frame."""
+        stream = self._open_stream()
+        inputs = [stream.room(*end) for end in self._inputs]
+        if any(room is None for room in inputs):
+            raise EngineError("an input is still in use by an earlier frame")
+        return [room for room in inputs if room is not None], [
+            stream.room(*end) if self._in_place else None for end in self._outputs
+        ]
 
     def run_in_place(self) -> None:
         """Runs the frame that lies in the input slots; results are then in the output slots,
         which are the caller's until the next call."""
-        pe = self._open_pe()
-        self._release_outputs(pe)
-        for channel in self._inputs:
-            pe.publish(channel)
-        self._run_until_idle(pe)
+        stream = self._open_stream()
+        self._drop_outputs()
+        for end in self._inputs:
+            stream.publish(*end)
+        self._fed += 1
+        for end in self._outputs:
+            self._wait(None, end)
+        self._in_place = True
+
+    # --- the end ---
+
+    def stop_pe(self, number: int) -> None:
+        """Ends the work of one PE, as a fault of its hardware would: for tests of what happens
+        then. ``number`` is its row in the manifest's ``pes``."""
+        self._open_stream().fail(number, _STOPPED)
 
     def close(self) -> None:
-        """Frees the PE's memory."""
-        self._pe = None
+        """Frees the PEs' memory."""
+        if self._stream is not None:
+            self._workers.detach(self._stream)
+            self._stream = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_stream", None) is not None:
+            self.close()
+
+
+__all__ = ["FRAME_SECONDS", "Frame", "NativeSession", "new_stream"]

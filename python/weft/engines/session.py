@@ -35,9 +35,13 @@ class Session(ABC):
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def stream(self, frames: Iterable[Frame]) -> Iterator[Any]:
-        """Results of ``frames``, in order, as they become ready."""
-        for frame in frames:
-            yield self.run(frame)
+        """Results of ``frames``, in order, as they become ready.
+
+        Frames are taken as there is room for them, so several are under way at a time; the one
+        after those is not asked for before. Raises what ``run`` does.
+        """
+        for outputs in self._stream_checked(self._checked(frame) for frame in frames):
+            yield outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def _checked(self, frame: Frame) -> list[Array]:
         expected = self.program.inputs
@@ -53,6 +57,10 @@ class Session(ABC):
     @abstractmethod
     def _run(self, inputs: Sequence[Array]) -> list[Array]:
         """Runs checked, contiguous inputs."""
+
+    @abstractmethod
+    def _stream_checked(self, frames: Iterable[Sequence[Array]]) -> Iterator[list[Array]]:
+        """Runs checked, contiguous inputs, several at a time."""
 
     @abstractmethod
     def close(self) -> None:

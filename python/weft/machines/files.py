@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from weft.errors import MachineError
-from weft.machines.model import PURPOSES, Machine, MemoryRegion, Pe, PeClass
+from weft.machines.model import LINKS, PURPOSES, CostData, Machine, MemoryRegion, Pe, PeClass
 from weft.paths import machines_folder
 
 if sys.version_info >= (3, 11):
@@ -91,7 +91,13 @@ class _Reader:
     # --- the parts ---
 
     def machine(self, data: Any) -> Machine:
-        keys = {"format": True, "description": False, "pe_class": True, "grid": True}
+        keys = {
+            "format": True,
+            "description": False,
+            "pe_class": True,
+            "grid": True,
+            "links": False,
+        }
         data = self.table(data, "the file", keys)
         if data["format"] != FORMAT or isinstance(data["format"], bool):
             self.fail("format", f"is {data['format']!r}; this Weft reads format {FORMAT}")
@@ -100,7 +106,14 @@ class _Reader:
             for name, value in self.named_tables(data["pe_class"], "pe_class").items()
         }
         description = self.text(data["description"], "description") if "description" in data else ""
-        return self.grid(data["grid"], classes, description)
+        links = self.links(data.get("links", {}))
+        return replace(self.grid(data["grid"], classes, description), links=links)
+
+    def links(self, data: Any) -> Mapping[str, int]:
+        data = self.table(data, "links", dict.fromkeys(LINKS, False))
+        return {
+            name: self.integer(value, f"links.{name}", 1, 1 << 50) for name, value in data.items()
+        }
 
     def named_tables(self, value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict) or not value:
@@ -110,7 +123,7 @@ class _Reader:
     def pe_class(self, name: str, data: Any) -> PeClass:
         where = f"pe_class.{name}"
         keys = dict.fromkeys(("core", "clock_mhz", "stack_bytes", "memory"), True)
-        data = self.table(data, where, keys)
+        data = self.table(data, where, {**keys, "cost": False})
         core = self.text(data["core"], f"{where}.core")
         if core not in _CORES:
             self.fail(f"{where}.core", f"'{core}' is not known; known are {', '.join(_CORES)}")
@@ -120,7 +133,25 @@ class _Reader:
         memory = self.list_of(data["memory"], f"{where}.memory", self.region)
         self.check_memory(memory, f"{where}.memory")
         clock = self.integer(data["clock_mhz"], f"{where}.clock_mhz", 1, 10_000)
-        return PeClass(name, core, clock * 1_000_000, stack, tuple(memory))
+        cost = self.cost(data.get("cost", {}), f"{where}.cost")
+        return PeClass(name, core, clock * 1_000_000, stack, tuple(memory), cost)
+
+    def cost(self, data: Any, where: str) -> CostData:
+        general = ("mac", "element", "byte", "firing")
+        data = self.table(data, where, {**dict.fromkeys(general, False), "kinds": False})
+        numbers = {k: self.cycles(data[k], f"{where}.{k}") for k in general if k in data}
+        kinds = data.get("kinds", {})
+        if not isinstance(kinds, dict):
+            self.fail(f"{where}.kinds", "must be a table of kinds of stages")
+        return CostData(
+            **numbers, kinds={k: self.cycles(v, f"{where}.kinds.{k}") for k, v in kinds.items()}
+        )
+
+    def cycles(self, value: Any, where: str) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 <= value <= 1e9:  # also refuses nan
+            self.fail(where, f"must be a number of cycles from 0 to 1e9, not {value!r}")
+        return float(value)
 
     def region(self, data: Any, where: str) -> MemoryRegion:
         keys = dict.fromkeys(("name", "origin", "bytes", "holds"), True)

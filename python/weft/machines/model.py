@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 #: What a memory region may hold.
 PURPOSES = ("code", "constants", "data")
 
+#: Links whose rates a machine file may give, in bytes a second: to the host, and to DRAM.
+LINKS = ("host", "dram")
+
 
 @dataclass(frozen=True)
 class MemoryRegion:
@@ -24,6 +27,26 @@ class MemoryRegion:
 
 
 @dataclass(frozen=True)
+class CostData:
+    """What work costs, in cycles of the PE's clock.
+
+    ``mac`` is for one multiply-accumulate, ``kinds`` where a kind of stage differs; ``element`` for
+    every element of a result, ``byte`` for every byte sent, ``firing`` for a firing as such. The
+    defaults are provisional: they stand until they are fitted to counted machine code.
+    """
+
+    mac: float = 4.0
+    element: float = 12.0
+    byte: float = 0.5
+    firing: float = 500.0
+    kinds: Mapping[str, float] = field(default_factory=dict)
+
+    def per_mac(self, kind: str) -> float:
+        """Cycles for one multiply-accumulate of a kind of stage."""
+        return self.kinds.get(kind, self.mac)
+
+
+@dataclass(frozen=True)
 class PeClass:
     """One kind of PE. ``clock_hz`` in Hz, ``stack_bytes`` out of the memory for data."""
 
@@ -32,6 +55,7 @@ class PeClass:
     clock_hz: int
     stack_bytes: int
     memory: tuple[MemoryRegion, ...]
+    cost: CostData = CostData()
 
     @property
     def memory_bytes(self) -> int:
@@ -66,6 +90,7 @@ class Machine:
     missing: frozenset[tuple[int, int]] = frozenset()
     reserved: frozenset[Pe] = frozenset()
     exceptions: Mapping[Pe, str] = field(default_factory=dict)
+    links: Mapping[str, int] = field(default_factory=dict)
 
     def pes(self) -> Iterator[Pe]:
         """All PEs there are, row by row."""

@@ -11,15 +11,18 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.printer import Printer
 
 from weft.errors import ProgramError
+from weft.mapping.mapping import Mapping
 from weft.transforms.compilation import Compilation
+from weft.transforms.connect import connect
 from weft.transforms.plan_memory import plan_memory
-from weft.transforms.stages_to_program import stages_to_program
+from weft.transforms.shards_to_pe import shards_to_pe
+from weft.transforms.to_mesh import to_mesh
 
-PROGRAM_NAME = "p0"
-
+#: What follows the mapping.
 PASSES: tuple[tuple[str, Callable[[Compilation], Compilation]], ...] = (
-    ("stages-to-program", lambda c: stages_to_program(c, PROGRAM_NAME)),
+    ("shards-to-pe", shards_to_pe),
     ("plan-memory", plan_memory),
+    ("connect", connect),
 )
 
 
@@ -52,9 +55,13 @@ class Dump:
         self.text(name, ".mlir", stream.getvalue() + "\n")
 
 
-def run_passes(compilation: Compilation, dump: Dump) -> Compilation:
-    """Applies all passes."""
-    dump.module("stages", compilation.module)
+def run_passes(
+    stages: Compilation, mapping: Mapping, pe_count: int, dump: Dump | None = None
+) -> Compilation:
+    """From a stage graph to a mesh with addresses and routes."""
+    dump = dump or Dump(None)
+    compilation = to_mesh(stages, mapping, pe_count)
+    dump.module("to-mesh", compilation.module)
     for name, run in PASSES:
         compilation = run(compilation)
         dump.module(name, compilation.module)

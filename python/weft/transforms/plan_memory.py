@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pass: gives every buffer and constant of every program its address."""
+"""Pass: gives everything on every PE its address.
+
+The arena of a PE starts with scratch memory, as much as its largest firing needs: firings run one
+at a time, so all take the same. Slots follow, each for as many frames as it is deep. Constants are
+lined up by themselves; places on one PE share equal ones.
+"""
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import IntegerAttr, i64
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from weft.dialects.pe import BufferOp, ConstantOp, ProgramOp
+from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr, i64
+
+from weft.dialects.fabric import ChannelOp, MeshOp, PlaceOp, integers, values_of
+from weft.dialects.pe import BufferOp, ConstantOp, ProgramOp, ShardOp, SlotOp
+from weft.kernels.view import ITEM_BYTES
 from weft.transforms.compilation import Compilation
 from weft.transforms.pack import Item, pack
 
@@ -14,32 +25,119 @@ BUFFER_ALIGNMENT = 16
 CONSTANT_ALIGNMENT = 4
 
 
+def _align(n: int, alignment: int) -> int:
+    return -(-n // alignment) * alignment
+
+
+@dataclass
+class PeMemory:
+    """What lies where on one PE. ``constants`` maps keys to offsets."""
+
+    scratch_bytes: int = 0
+    arena_bytes: int = 0
+    constants: dict[str, int] = field(default_factory=dict)
+    constants_bytes: int = 0
+
+    def take(self, size: int) -> int:
+        """An address behind everything in the arena so far."""
+        at = self.arena_bytes
+        self.arena_bytes = _align(at + size, BUFFER_ALIGNMENT)
+        return at
+
+    def constant(self, key: str, size: int) -> int:
+        """The address of a constant, which is there once."""
+        if key not in self.constants:
+            at = _align(self.constants_bytes, CONSTANT_ALIGNMENT)
+            self.constants[key] = at
+            self.constants_bytes = at + size
+        return self.constants[key]
+
+
+def slot_bytes(slot: SlotOp) -> int:
+    """From one frame's room to the next."""
+    return _align(slot.size, BUFFER_ALIGNMENT)
+
+
+def channel_bytes(mesh: MeshOp, channel: ChannelOp) -> int:
+    """From one frame's room of an output channel to the next."""
+    tensor = mesh.tensors[channel.tensor_index]
+    size = ITEM_BYTES[tensor.dtype]
+    for extent in tensor.shape:
+        size *= extent
+    return _align(size, BUFFER_ALIGNMENT)
+
+
 def plan_memory(compilation: Compilation) -> Compilation:
-    """Packs buffers by lifetime and lines constants up; states the packing's ratio to its bound."""
+    """Packs buffers by lifetime and lines up the rest; states each packing's ratio to its bound."""
     module = compilation.module.clone()
-    memory = {}
-    for program in module.ops:
-        if isinstance(program, ProgramOp):
-            memory[program.sym_name.data] = _plan(program)
+    (mesh,) = module.ops
+    assert isinstance(mesh, MeshOp)
+    shards = {op.sym_name.data: op for op in mesh.body.block.ops if isinstance(op, ShardOp)}
+    bounds = {name: _pack(shard) for name, shard in shards.items()}
+    pes = [PeMemory() for _ in range(mesh.pe_count)]
+    for place in mesh.places:
+        pe = pes[place.pe_index]
+        pe.scratch_bytes = max(pe.scratch_bytes, shards[place.template_name].scratch_bytes)
+    for pe in pes:
+        pe.take(pe.scratch_bytes)
+    for place in mesh.places:
+        _lay_out(place, shards[place.template_name], pes[place.pe_index])
+    for channel in mesh.channels:
+        if not channel.is_input:
+            size = channel_bytes(mesh, channel) * int(channel.depth.value.data)
+            channel.at = IntegerAttr(pes[channel.pe_index].take(size), i64)
+    _add_programs(mesh, shards)
     module.verify()
-    facts = {**compilation.facts, "memory": memory}
-    return Compilation(module, compilation.constants, compilation.kernels, facts)
+    facts = {**compilation.facts, "memory": pes, "packing": bounds}
+    return replace(compilation, module=module, facts=facts)
 
 
-def _plan(program: ProgramOp) -> dict[str, int | float]:
-    buffers = program.of_type(BufferOp)
-    items = [Item(b.size, tuple(b.intervals)) for b in buffers]
-    packing = pack(items, BUFFER_ALIGNMENT)
+def _pack(shard: ShardOp) -> dict[str, Any]:
+    buffers = shard.of_type(BufferOp)
+    packing = pack([Item(b.size, tuple(b.intervals)) for b in buffers], BUFFER_ALIGNMENT)
     for buffer, offset in zip(buffers, packing.offsets, strict=True):
         buffer.at = IntegerAttr(offset, i64)
-    end = 0
-    for constant in program.of_type(ConstantOp):
-        end = -(-end // CONSTANT_ALIGNMENT) * CONSTANT_ALIGNMENT
-        constant.at = IntegerAttr(end, i64)
-        end += constant.size
+    shard.scratch = IntegerAttr(packing.peak, i64)
+    bound = packing.lower_bound
     return {
-        "arena_bytes": packing.peak,
-        "arena_lower_bound": packing.lower_bound,
-        "arena_ratio": round(packing.peak / packing.lower_bound, 4) if packing.lower_bound else 1.0,
-        "constants_bytes": end,
+        "scratch_bytes": packing.peak,
+        "scratch_lower_bound": bound,
+        "scratch_ratio": round(packing.peak / bound, 4) if bound else 1.0,
     }
+
+
+def _lay_out(place: PlaceOp, shard: ShardOp, pe: PeMemory) -> None:
+    depths = values_of(place.depths)
+    slots = shard.of_type(SlotOp)
+    place.slots_at = integers(
+        [pe.take(slot_bytes(slot) * d) for slot, d in zip(slots, depths, strict=True)]
+    )
+    sizes = {int(c.index.value.data): c.size for c in shard.of_type(ConstantOp)}
+    # A constant that only gave a view its shape has no bytes here.
+    place.constants_at = integers(
+        [
+            pe.constant(key.data, sizes[i]) if i in sizes else 0
+            for i, key in enumerate(place.constants)
+        ]
+    )
+
+
+def _add_programs(mesh: MeshOp, shards: dict[str, ShardOp]) -> None:
+    """One program for every set of kernels that a PE calls."""
+    wanted: dict[int, set[str]] = {}
+    for place in mesh.places:
+        wanted.setdefault(place.pe_index, set()).update(shards[place.template_name].kernel_names)
+    kinds: dict[Sequence[str], None] = dict.fromkeys(
+        tuple(sorted(wanted[pe])) for pe in sorted(wanted) if pe != mesh.host_index
+    )
+    block = mesh.body.block
+    for number, kernels in enumerate(kinds):
+        program = ProgramOp(
+            properties={
+                "sym_name": StringAttr(f"p{number}"),
+                "kernels": ArrayAttr(StringAttr(k) for k in kernels),
+            }
+        )
+        first = block.first_op
+        assert first is not None
+        block.insert_op_before(program, first)

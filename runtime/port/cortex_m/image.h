@@ -41,9 +41,8 @@ extern const char *volatile weft_image_runtime_hash;
 
 extern weft_pe_t weft_image_pe;
 
-/* One end per channel of the program. The outside writes `published` of inputs and `released` of
- * outputs, the PE the other two. */
-extern weft_channel_t weft_image_channels[];
+/* The counters of the PE: see docs/formats/tables.md. */
+extern uint32_t weft_image_state[];
 
 /* Sleeps until an event: a remote write to this PE's memory that signals one, an interrupt, SEV.
  * May return without any. Thread context. */

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An image: one program, its storage, and the loop that steps it. The storage is sized by the
- * header that the build names with -DWEFT_IMAGE_HEADER="\"p0_image.h\"". */
+/* An image: one program, the data and storage of PE number WEFT_PE (pes.h of the compiled program),
+ * and the loop that steps it. */
 #include "image.h"
-
-#ifndef WEFT_IMAGE_HEADER
-#error "define WEFT_IMAGE_HEADER as the quoted name of the image's header"
-#endif
-#include WEFT_IMAGE_HEADER
+#include "pes.h"
 
 /* C has no arrays of length 0. */
 #define AT_LEAST_ONE(count) ((count) > 0u ? (count) : 1u)
@@ -17,10 +13,10 @@ extern volatile uint32_t weft_ld_stack_limit[];
 #define STACK_GUARD 0x57465447u
 
 /* In a section of its own, so that it can be placed, and counted apart from other variables. */
-static uint8_t arena[AT_LEAST_ONE(WEFT_IMAGE_ARENA_BYTES)]
+static uint8_t arena[AT_LEAST_ONE(WEFT_PE_ARENA_BYTES)]
     __attribute__((aligned(16), section(".bss.weft_arena")));
 
-weft_channel_t weft_image_channels[AT_LEAST_ONE(WEFT_IMAGE_CHANNELS)];
+uint32_t weft_image_state[AT_LEAST_ONE(WEFT_PE_STATE_WORDS)];
 weft_pe_t weft_image_pe;
 volatile uint32_t weft_image_status;
 const char *volatile weft_image_runtime_hash;
@@ -28,15 +24,16 @@ const char *volatile weft_image_runtime_hash;
 static weft_status_t initialise(void)
 {
     const weft_pe_config_t config = {
-        .program = &WEFT_IMAGE_PROGRAM,
-        .tables = (const weft_tables_t *)WEFT_IMAGE_TABLES,
-        .table_words = WEFT_IMAGE_TABLE_WORDS,
+        .program = &WEFT_PE_PROGRAM,
+        .tables = (const weft_tables_t *)weft_pe_tables,
+        .table_words = WEFT_PE_TABLES_BYTES / sizeof(uint32_t),
         .arena = arena,
-        .arena_bytes = WEFT_IMAGE_ARENA_BYTES,
-        .constants = WEFT_IMAGE_CONSTANTS,
-        .constants_bytes = WEFT_IMAGE_CONSTANTS_BYTES,
-        .channels = weft_image_channels,
-        .channel_capacity = WEFT_IMAGE_CHANNELS,
+        .arena_bytes = WEFT_PE_ARENA_BYTES,
+        .constants = weft_pe_constants,
+        .constants_bytes = WEFT_PE_CONSTANTS_BYTES,
+        .state = weft_image_state,
+        .state_words = WEFT_PE_STATE_WORDS,
+        .number = WEFT_PE,
     };
     weft_image_runtime_hash = weft_runtime_hash();
     weft_ld_stack_limit[0] = STACK_GUARD;

@@ -53,10 +53,15 @@ def dtype_of(type_: Attribute) -> str:
     raise VerifyException(f"no stage works on {type_}")
 
 
+def shape_of_type(type_: Attribute) -> tuple[int, ...]:
+    """The extents of a tensor type."""
+    assert isinstance(type_, TensorType)
+    return tuple(type_.get_shape())
+
+
 def shape_of(value: SSAValue) -> tuple[int, ...]:
     """The extents of a value of tensor type."""
-    assert isinstance(value.type, TensorType)
-    return tuple(value.type.get_shape())
+    return shape_of_type(value.type)
 
 
 class Border(NamedTuple):

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "register.hpp"
+#include "stream.hpp"
+#include "workers.hpp"
+
+namespace py = pybind11;
+
+namespace {
+
+using End = std::pair<std::uint32_t, std::uint32_t>;  // PE and channel there
+
+void check_frame(const py::buffer_info& info, const weft_channel_row_t& row) {
+    py::ssize_t expected = info.itemsize;
+    for (auto axis = info.ndim; axis-- > 0;) {
+        if (info.shape[axis] != 1 && info.strides[axis] != expected)
+            throw py::value_error("a frame must be contiguous");
+        expected *= info.shape[axis];
+    }
+    if (expected != py::ssize_t(row.rows) * py::ssize_t(row.row_bytes))
+        throw py::value_error("a frame of another size than the channel's");
+}
+
+// Copies a frame into an input and announces it. False without credit.
+bool feed(Stream& stream, std::uint32_t pe, std::uint32_t channel, const py::buffer& frame) {
+    const py::buffer_info info = frame.request();
+    const weft_channel_row_t& row = stream.channel(pe, channel);
+    check_frame(info, row);
+    if (row.direction != WEFT_CHANNEL_IN) throw py::value_error("not an input");
+    const auto* from = static_cast<const std::uint8_t*>(info.ptr);
+    const py::gil_scoped_release release;
+    std::uint8_t* to = stream.room(pe, channel);
+    if (to == nullptr) return false;
+    for (std::uint32_t i = 0; i < row.rows; ++i) {
+        std::memcpy(to + std::size_t{i} * row.row_stride, from + std::size_t{i} * row.row_bytes,
+                    row.row_bytes);
+    }
+    return stream.publish(pe, channel);
+}
+
+// Copies the oldest frame of an output and gives its room back. False without frame.
+bool fetch(Stream& stream, std::uint32_t pe, std::uint32_t channel, const py::buffer& frame) {
+    const py::buffer_info info = frame.request(true);
+    const weft_channel_row_t& row = stream.channel(pe, channel);
+    check_frame(info, row);
+    if (row.direction != WEFT_CHANNEL_OUT) throw py::value_error("not an output");
+    auto* to = static_cast<std::uint8_t*>(info.ptr);
+    const py::gil_scoped_release release;
+    const std::uint8_t* from = stream.room(pe, channel);
+    if (from == nullptr) return false;
+    for (std::uint32_t i = 0; i < row.rows; ++i) {
+        std::memcpy(to + std::size_t{i} * row.row_bytes, from + std::size_t{i} * row.row_stride,
+                    row.row_bytes);
+    }
+    return stream.release(pe, channel);
+}
+
+py::object room(const py::object& self, std::uint32_t pe, std::uint32_t channel) {
+    auto& stream = self.cast<Stream&>();
+    const weft_channel_row_t& row = stream.channel(pe, channel);
+    std::uint8_t* bytes = stream.room(pe, channel);
+    if (bytes == nullptr) return py::none();
+    return py::array(py::dtype::of<std::uint8_t>(),
+                     {py::ssize_t(row.rows), py::ssize_t(row.row_bytes)},
+                     {py::ssize_t(row.row_stride), py::ssize_t(1)}, bytes, self);
+}
+
+// Until the output has a frame, the input (if given) has room, or a PE has failed.
+bool wait(Workers& workers, const Stream& stream, const End& output, const py::object& input,
+          double seconds) {
+    const bool has_input = !input.is_none();
+    const End feeding = has_input ? input.cast<End>() : End{0, 0};
+    const py::gil_scoped_release release;
+    return workers.wait(
+        [&] {
+            return stream.failed_pe() >= 0 || stream.has_frame(output.first, output.second) ||
+                   (has_input && stream.has_room(feeding.first, feeding.second));
+        },
+        seconds,
+        [] {
+            const py::gil_scoped_acquire acquire;
+            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+        });
+}
+
+// What every shard of a PE waits for: (kind, frame, index, peer).
+py::list waits(const Stream& stream, std::uint32_t pe) {
+    py::list found;
+    for (std::uint32_t shard = 0; shard < stream.tables(pe).shards.count; ++shard) {
+        weft_wait_t wait{};
+        if (stream.api().pe_waits_for(stream.pe(pe), shard, &wait) != WEFT_OK)
+            throw std::runtime_error("a shard that is not there");
+        found.append(
+            py::make_tuple(static_cast<int>(wait.kind), wait.frame, wait.index, wait.peer));
+    }
+    return found;
+}
+
+}  // namespace
+
+void register_stream(py::module_& m) {
+    py::class_<Stream, std::shared_ptr<Stream>>(m, "Stream", "The PEs of one compiled program.")
+        .def(py::init<std::shared_ptr<Library>, std::uint32_t>(), py::arg("library"),
+             py::arg("epoch"))
+        .def(
+            "add",
+            [](Stream& self, std::uint32_t program, const py::buffer& tables,
+               const py::buffer& constants) {
+                const py::buffer_info t = tables.request(), c = constants.request();
+                self.add(program, t.ptr, std::size_t(t.size * t.itemsize), c.ptr,
+                         std::size_t(c.size * c.itemsize));
+            },
+            py::arg("program"), py::arg("tables"), py::arg("constants"),
+            "Adds the PE of the next number, with a copy of its data.")
+        .def("connect", &Stream::connect, "After the last PE.")
+        .def("feed", &feed, py::arg("pe"), py::arg("channel"), py::arg("frame"),
+             "Copies a contiguous frame into an input; False if there is no room.")
+        .def("fetch", &fetch, py::arg("pe"), py::arg("channel"), py::arg("frame"),
+             "Copies an output into a contiguous array; False if there is no frame.")
+        .def("room", &room, py::arg("pe"), py::arg("channel"),
+             "A uint8 view of (rows, bytes a row) of where the next frame of an input goes, or the "
+             "oldest of an output is; None if there is none.")
+        .def("publish", &Stream::publish, py::arg("pe"), py::arg("channel"),
+             "Announces a frame that was written into the room of an input.")
+        .def("release", &Stream::release, py::arg("pe"), py::arg("channel"),
+             "Gives back the room of an output's oldest frame.")
+        .def(
+            "fail",
+            [](Stream& self, std::uint32_t pe, int status) {
+                self.fail(pe, static_cast<weft_status_t>(status));
+            },
+            py::arg("pe"), py::arg("status"), "Ends the work of one PE with an error status.")
+        .def(
+            "failure",
+            [](const Stream& self) {
+                return py::make_tuple(self.failed_pe(), static_cast<int>(self.failure()));
+            },
+            "The first PE that failed, -1 if none did, and its status.")
+        .def("waits", &waits, py::arg("pe"),
+             "(kind, frame, slot or send, peer) for every shard of a PE; kinds are those of "
+             "weft_wait_kind_t.");
+
+    py::class_<Workers, std::shared_ptr<Workers>>(m, "Workers", "Threads that step PEs.")
+        .def(py::init<unsigned>(), py::arg("threads"))
+        .def("attach", &Workers::attach, py::arg("stream"),
+             py::call_guard<py::gil_scoped_release>())
+        .def("detach", &Workers::detach, py::arg("stream"),
+             py::call_guard<py::gil_scoped_release>())
+        .def("wait", &wait, py::arg("stream"), py::arg("output"), py::arg("input"),
+             py::arg("seconds"),
+             "Until the output (PE, channel) has a frame, the input has room (unless None), or a "
+             "PE has failed. Without threads, the caller's does the work. False if the time "
+             "passed first.");
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream.hpp"
+
+#include <stdexcept>
+
+#include "workers.hpp"
+
+namespace {
+
+std::uint8_t* to_bytes(const void* room) {
+    return const_cast<std::uint8_t*>(static_cast<const std::uint8_t*>(room));
+}
+
+AlignedBytes copy(const void* from, std::size_t size) {
+    AlignedBytes bytes = allocate(size);
+    if (size > 0) std::memcpy(bytes.get(), from, size);
+    return bytes;
+}
+
+}  // namespace
+
+Stream::Stream(std::shared_ptr<Library> library, std::uint32_t epoch)
+    : library_(std::move(library)), epoch_(epoch) {
+    mesh_.wake = [](void* self) { static_cast<Stream*>(self)->wake(); };
+    mesh_.wake_context = this;
+}
+
+void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_size,
+                 const void* constants, std::size_t constants_size) {
+    const std::size_t words = tables_size / sizeof(std::uint32_t);
+    if (words < sizeof(weft_tables_t) / sizeof(std::uint32_t))
+        throw std::runtime_error("tables of a PE are too short");
+    Pe pe;
+    pe.tables = copy(tables, tables_size);
+    pe.constants = copy(constants, constants_size);
+    const auto& head = *reinterpret_cast<const weft_tables_t*>(pe.tables.get());
+    // Damaged sizes must not become a demand for all memory there is.
+    if (head.arena_bytes > 1u << 30 || head.state_words > 1u << 24)
+        throw std::runtime_error("tables of a PE ask for more memory than any has");
+    pe.arena = allocate(head.arena_bytes);
+    pe.state = allocate(sizeof(std::uint32_t) * head.state_words);
+    pe.context = allocate(api().pe_bytes);
+    pe.is_busy = std::make_unique<std::atomic<bool>>(false);
+    weft_pe_config_t config{};
+    config.program = &library_->program(program);
+    config.tables = &head;
+    config.table_words = static_cast<std::uint32_t>(words);
+    config.arena = pe.arena.get();
+    config.arena_bytes = head.arena_bytes;
+    config.constants = pe.constants.get();
+    config.constants_bytes = static_cast<std::uint32_t>(constants_size);
+    config.state = reinterpret_cast<std::uint32_t*>(pe.state.get());
+    config.state_words = head.state_words;
+    config.number = static_cast<std::uint32_t>(pes_.size());
+    config.epoch = epoch_;
+    config.port = &mesh_;
+    auto* context = reinterpret_cast<weft_pe_t*>(pe.context.get());
+    check(api().pe_init(context, &config), "start", config.number);
+    contexts_.push_back(context);
+    pes_.push_back(std::move(pe));
+}
+
+void Stream::connect() {
+    mesh_.pes = contexts_.data();
+    mesh_.count = static_cast<std::uint32_t>(contexts_.size());
+}
+
+bool Stream::sweep(std::size_t first) {
+    bool worked = false;
+    const std::size_t count = pes_.size();
+    for (std::size_t n = 0; n < count; ++n) {
+        const std::size_t i = (first + n) % count;
+        if (pes_[i].is_busy->exchange(true, std::memory_order_acquire)) continue;
+        const weft_status_t status = api().pe_step(contexts_[i]);
+        pes_[i].is_busy->store(false, std::memory_order_release);
+        if (status == WEFT_OK) {
+            worked = true;
+        } else if (status != WEFT_IDLE && failed_.load() < 0) {
+            status_ = status;
+            failed_ = static_cast<std::int64_t>(i);
+            wake();
+        }
+    }
+    // What one PE left undone, another thread may have seen busy: it looks again.
+    if (worked) wake();
+    return worked;
+}
+
+weft_pe_t* Stream::pe(std::uint32_t number) const {
+    if (number >= contexts_.size()) throw std::out_of_range("no PE of that number");
+    return contexts_[number];
+}
+
+const weft_tables_t& Stream::tables(std::uint32_t number) const {
+    if (number >= pes_.size()) throw std::out_of_range("no PE of that number");
+    return *reinterpret_cast<const weft_tables_t*>(pes_[number].tables.get());
+}
+
+const weft_channel_row_t& Stream::channel(std::uint32_t pe, std::uint32_t channel) const {
+    const weft_tables_t& head = tables(pe);
+    if (channel >= head.channels.count) throw std::out_of_range("no channel of that number");
+    const auto* words = reinterpret_cast<const std::uint32_t*>(&head) + head.channels.at;
+    return reinterpret_cast<const weft_channel_row_t*>(words)[channel];
+}
+
+// Where the next frame of a channel is, or will be.
+std::uint8_t* Stream::room(std::uint32_t number, std::uint32_t index) const {
+    if (channel(number, index).direction == WEFT_CHANNEL_IN) {
+        void* room = nullptr;
+        return api().channel_acquire(pe(number), index, &room) == WEFT_OK ? to_bytes(room)
+                                                                          : nullptr;
+    }
+    const void* room = nullptr;
+    return api().channel_observe(pe(number), index, &room) == WEFT_OK ? to_bytes(room) : nullptr;
+}
+
+bool Stream::has_room(std::uint32_t number, std::uint32_t index) const {
+    void* room = nullptr;
+    return api().channel_acquire(pe(number), index, &room) == WEFT_OK;
+}
+
+bool Stream::has_frame(std::uint32_t number, std::uint32_t index) const {
+    const void* room = nullptr;
+    return api().channel_observe(pe(number), index, &room) == WEFT_OK;
+}
+
+bool Stream::publish(std::uint32_t number, std::uint32_t index) {
+    const weft_status_t status = api().channel_publish(pe(number), index);
+    if (status == WEFT_E_SEQUENCE) return false;
+    check(status, "publish", number);
+    wake();
+    return true;
+}
+
+bool Stream::release(std::uint32_t number, std::uint32_t index) {
+    const weft_status_t status = api().channel_release(pe(number), index);
+    if (status == WEFT_E_SEQUENCE) return false;
+    check(status, "release", number);
+    wake();
+    return true;
+}
+
+void Stream::fail(std::uint32_t number, weft_status_t status) {
+    check(api().pe_fail(pe(number), status), "fail", number);
+    wake();
+}
+
+void Stream::wake() {
+    if (Workers* workers = workers_.load()) workers->wake();
+}
+
+void Stream::check(weft_status_t status, const char* what, std::uint32_t pe) const {
+    if (status == WEFT_OK) return;
+    throw std::runtime_error("PE " + std::to_string(pe) + ", " + what + ": " +
+                             api().status_string(status));
+}

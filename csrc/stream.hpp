@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "library.hpp"
+#include "memory.hpp"
+
+class Workers;
+
+// The PEs of one compiled program in this process: their memory, and the calls into the runtime.
+// PE numbers are the program's own. What runs when is decided in the runtime.
+class Stream {
+  public:
+    explicit Stream(std::shared_ptr<Library> library, std::uint32_t epoch);
+
+    // All before the first step. Sizes are in bytes; both are copied.
+    void add(std::uint32_t program, const void* tables, std::size_t tables_size,
+             const void* constants, std::size_t constants_size);
+    void connect();
+
+    // Steps the PEs that nobody else is stepping, once each, from `first` on. True if one of them
+    // did something.
+    bool sweep(std::size_t first);
+
+    // An end for the outside: `row` bytes and how they lie.
+    const weft_channel_row_t& channel(std::uint32_t pe, std::uint32_t channel) const;
+    std::uint8_t* room(std::uint32_t pe, std::uint32_t channel) const;
+    bool has_room(std::uint32_t pe, std::uint32_t channel) const;
+    bool has_frame(std::uint32_t pe, std::uint32_t channel) const;
+    bool publish(std::uint32_t pe, std::uint32_t channel);
+    bool release(std::uint32_t pe, std::uint32_t channel);
+
+    // The first PE that failed, -1 if none did, and its status.
+    std::int64_t failed_pe() const { return failed_.load(); }
+    weft_status_t failure() const { return static_cast<weft_status_t>(status_.load()); }
+    void fail(std::uint32_t pe, weft_status_t status);
+
+    std::size_t size() const { return pes_.size(); }
+    weft_pe_t* pe(std::uint32_t number) const;
+    const weft_tables_t& tables(std::uint32_t number) const;
+    const weft_host_library_t& api() const { return library_->api(); }
+
+    // Whom to wake when something has happened; may be null.
+    void set_workers(Workers* workers) { workers_.store(workers); }
+    void wake();
+
+  private:
+    struct Pe {
+        AlignedBytes tables, constants, arena, state, context;
+        std::unique_ptr<std::atomic<bool>> is_busy;
+    };
+
+    void check(weft_status_t status, const char* what, std::uint32_t pe) const;
+
+    std::shared_ptr<Library> library_;
+    std::uint32_t epoch_;
+    std::vector<Pe> pes_;
+    std::vector<weft_pe_t*> contexts_;
+    weft_host_mesh_t mesh_{};
+    std::atomic<std::int64_t> failed_{-1};
+    std::atomic<int> status_{WEFT_OK};
+    std::atomic<Workers*> workers_{nullptr};
+};

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "workers.hpp"
+
+#include <algorithm>
+
+#include "stream.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How often a wait looks for an interrupt from the keyboard.
+constexpr auto kLookPeriod = std::chrono::milliseconds(50);
+// Nobody sleeps longer than this, so that no lost message can stop the work for good.
+constexpr auto kLongestSleep = std::chrono::milliseconds(100);
+
+}  // namespace
+
+Workers::Workers(unsigned threads) {
+    for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this, i] { work(i); });
+}
+
+Workers::~Workers() {
+    is_stopping_ = true;
+    wake();
+    for (std::thread& thread : threads_) thread.join();
+}
+
+void Workers::attach(const std::shared_ptr<Stream>& stream) {
+    {
+        const std::unique_lock<std::shared_mutex> lock(streams_mutex_);
+        streams_.push_back(stream);
+    }
+    stream->set_workers(this);
+    wake();
+}
+
+void Workers::detach(const std::shared_ptr<Stream>& stream) {
+    stream->set_workers(nullptr);
+    const std::unique_lock<std::shared_mutex> lock(streams_mutex_);
+    streams_.erase(std::remove(streams_.begin(), streams_.end(), stream), streams_.end());
+}
+
+void Workers::wake() {
+    ++activity_;
+    if (sleepers_.load() == 0) return;
+    // The lock makes sure that a sleeper either has seen the new count or gets the notice.
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+    }
+    changed_.notify_all();
+}
+
+bool Workers::sweep(std::size_t first) {
+    const std::shared_lock<std::shared_mutex> lock(streams_mutex_);
+    bool worked = false;
+    for (std::size_t n = 0; n < streams_.size(); ++n) {
+        Stream& stream = *streams_[(first + n) % streams_.size()];
+        if (stream.sweep(first)) worked = true;
+    }
+    return worked;
+}
+
+void Workers::sleep(std::uint64_t seen, std::chrono::milliseconds limit) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    ++sleepers_;
+    changed_.wait_for(lock, limit, [&] { return activity_.load() != seen || is_stopping_; });
+    --sleepers_;
+}
+
+void Workers::work(unsigned thread) {
+    while (!is_stopping_.load()) {
+        const std::uint64_t seen = activity_.load();
+        // Threads start at different PEs, so that they seldom meet.
+        if (!sweep(std::size_t{thread} * 7919u)) sleep(seen, kLongestSleep);
+    }
+}
+
+bool Workers::wait(const std::function<bool()>& is_done, double seconds,
+                   const std::function<void()>& look) {
+    const auto deadline = Clock::now() + std::chrono::duration<double>(seconds);
+    auto next_look = Clock::now() + kLookPeriod;
+    while (true) {
+        const std::uint64_t seen = activity_.load();
+        if (is_done()) return true;
+        const bool worked = threads_.empty() && sweep(0);
+        const auto now = Clock::now();
+        if (now >= deadline) return false;
+        if (now >= next_look) {
+            next_look = now + kLookPeriod;
+            look();
+        }
+        if (!worked) sleep(seen, kLookPeriod);
+    }
+}

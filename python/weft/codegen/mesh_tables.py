@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a mesh with addresses and routes to the tables and constants of every PE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from xdsl.ir import Operation, SSAValue
+
+from weft.codegen.tables import (
+    IN_CONSTANTS,
+    MAX_SLOT_BYTES,
+    MAX_SLOTS,
+    Call,
+    ChannelRow,
+    PeTables,
+    ReturnRow,
+    SendRow,
+    ShardRow,
+    SlotRow,
+    slot_word,
+)
+from weft.dialects.fabric import NO_PLACE, ChannelOp, MeshOp, PlaceOp, Route, values_of
+from weft.dialects.pe import (
+    BufferOp,
+    CallOp,
+    ConstantOp,
+    ProgramOp,
+    ResultOp,
+    ShardOp,
+    SlotOp,
+    TaskOp,
+)
+from weft.errors import MappingError
+from weft.transforms.plan_memory import PeMemory, channel_bytes, slot_bytes
+
+_DIRECTIONS = {"in": 0, "out": 1}
+
+
+@dataclass(frozen=True)
+class ChannelEnd:
+    """Where the outside finds a channel: PE, and number among the channels there."""
+
+    op: ChannelOp
+    pe: int
+    number: int
+
+
+@dataclass(frozen=True)
+class PeTask:
+    """For reports: the stage that a task is for."""
+
+    label: str
+    stage: str
+    macs: int
+    kernels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PeCode:
+    """One PE ready to be written. ``program`` is None for the host."""
+
+    number: int
+    program: str | None
+    tables: PeTables
+    constants: bytes
+    shards: tuple[tuple[PeTask, ...], ...]
+
+
+class _MeshWriter:
+    def __init__(
+        self,
+        mesh: MeshOp,
+        memory: Sequence[PeMemory],
+        constants: Mapping[str, np.ndarray[Any, Any]],
+    ) -> None:
+        self.mesh = mesh
+        self.memory = memory
+        self.constants = constants
+        self.templates = mesh.templates
+        self.places = mesh.places
+        self.tables = [PeTables(m.arena_bytes, m.constants_bytes) for m in memory]
+        self.first_slot: list[int] = []  # of every place, on its PE
+        self.shards: list[list[tuple[PeTask, ...]]] = [[] for _ in memory]
+        self.outputs = [c for c in mesh.channels if not c.is_input]
+        self.output_slots: list[int] = []
+        self.kernel_index: dict[int, dict[str, int]] = {}
+
+    def shard_of(self, place: PlaceOp) -> ShardOp:
+        shard = self.templates[place.template_name]
+        assert isinstance(shard, ShardOp)
+        return shard
+
+    def run(self) -> tuple[list[PeCode], list[ChannelEnd]]:
+        programs = self.programs()
+        routes = self.routes_of_places()
+        for number, place in enumerate(self.places):
+            self.add_slots(place)
+            self.add_shard(place, routes.get(number, []))
+        for channel in self.outputs:
+            self.add_output_slot(channel)
+        self.add_sends(routes)
+        ends = self.add_channels()
+        return [
+            PeCode(i, programs.get(i), tables, self.blob(i), tuple(self.shards[i]))
+            for i, tables in enumerate(self.tables)
+        ], ends
+
+    def programs(self) -> dict[int, str]:
+        """The program of every PE that has shards, by PE; also numbers the kernels of each."""
+        by_kernels = {tuple(k.data for k in p.kernels): p for p in self.mesh.programs}
+        wanted: dict[int, set[str]] = {}
+        for place in self.places:
+            names = self.shard_of(place).kernel_names
+            wanted.setdefault(place.pe_index, set()).update(names)
+        found: dict[int, str] = {}
+        for pe, called in sorted(wanted.items()):
+            kernels = tuple(sorted(called))
+            self.kernel_index[pe] = {k: i for i, k in enumerate(kernels)}
+            if pe != self.mesh.host_index:
+                program: ProgramOp = by_kernels[kernels]
+                found[pe] = program.sym_name.data
+        return found
+
+    def routes_of_places(self) -> dict[int, list[Route]]:
+        found: dict[int, list[Route]] = {}
+        for route in self.mesh.routes:
+            found.setdefault(route.producer, []).append(route)
+        return found
+
+    # --- rows ---
+
+    def add_slots(self, place: PlaceOp) -> None:
+        tables = self.tables[place.pe_index]
+        self.first_slot.append(len(tables.slots))
+        assert place.slots_at is not None
+        slots = self.shard_of(place).of_type(SlotOp)
+        rows = zip(slots, values_of(place.slots_at), values_of(place.depths), strict=True)
+        for slot, at, depth in rows:
+            tables.slots.append(SlotRow(at, slot_bytes(slot), depth, 1))
+        if len(tables.slots) > MAX_SLOTS or any(
+            s.frame_bytes >= MAX_SLOT_BYTES for s in tables.slots
+        ):
+            raise MappingError(
+                f"PE {place.pe_index} has {len(tables.slots)} slots, the largest of "
+                f"{max(s.frame_bytes for s in tables.slots)} bytes; tables hold {MAX_SLOTS} of up to "
+                f"{MAX_SLOT_BYTES - 1}: spread its shards over more PEs"
+            )
+
+    def add_shard(self, place: PlaceOp, routes: Sequence[Route]) -> None:
+        tables = self.tables[place.pe_index]
+        tasks = self.tasks(place, self.first_slot[-1])
+        slot_count = len(tables.slots) - self.first_slot[-1]
+        tables.shards.append(
+            ShardRow(self.first_slot[-1], slot_count, len(tables.tasks), len(tasks), 0, len(routes))
+        )
+        tables.tasks += [(f"{task.stage} {task.label}", calls) for task, calls in tasks]
+        self.shards[place.pe_index].append(tuple(task for task, _ in tasks))
+
+    def tasks(self, place: PlaceOp, first_slot: int) -> list[tuple[PeTask, list[Call]]]:
+        shard = self.shard_of(place)
+        slots: dict[SSAValue, int] = {
+            op.result: first_slot + i for i, op in enumerate(shard.of_type(SlotOp))
+        }
+        labels = [label.data for label in place.labels]
+        made = []
+        for task in shard.of_type(TaskOp):
+            label = labels[int(task.label.data)] if task.label.data.isdigit() else task.label.data
+            calls = [self.call(c, place, slots) for c in task.calls]
+            names = tuple(sorted({c.kernel_name for c in task.calls}))
+            row = PeTask(label, task.stage.data, int(task.macs.value.data), names)
+            made.append((row, calls))
+        return made
+
+    def call(self, call: CallOp, place: PlaceOp, slots: Mapping[SSAValue, int]) -> Call:
+        words = [
+            self.pointer(pointer, int(offset), place, slots)
+            for pointer, offset in zip(call.pointers, call.byte_offsets.get_values(), strict=True)
+        ]
+        words += [int(n) & 0xFFFFFFFF for n in call.numbers.get_values()]
+        index = self.kernel_index[place.pe_index][call.kernel_name]
+        return Call(index, tuple(words), call.kernel_name)
+
+    @staticmethod
+    def pointer(value: SSAValue, offset: int, place: PlaceOp, slots: Mapping[SSAValue, int]) -> int:
+        owner = value.owner
+        assert isinstance(owner, Operation)
+        if isinstance(owner, SlotOp):
+            return slot_word(slots[value], offset)
+        if isinstance(owner, ConstantOp):
+            assert place.constants_at is not None
+            at = values_of(place.constants_at)[int(owner.index.value.data)]
+            return IN_CONSTANTS | (at + offset)
+        assert isinstance(owner, BufferOp)
+        return owner.offset + offset
+
+    def add_output_slot(self, channel: ChannelOp) -> None:
+        tables = self.tables[channel.pe_index]
+        self.output_slots.append(len(tables.slots))
+        assert channel.at is not None
+        at, depth = int(channel.at.value.data), int(channel.depth.value.data)
+        tables.slots.append(SlotRow(at, channel_bytes(self.mesh, channel), depth, 1))
+
+    def target(self, route: Route) -> tuple[int, int]:
+        """PE and slot there."""
+        if route.consumer == NO_PLACE:
+            return self.outputs[route.slot].pe_index, self.output_slots[route.slot]
+        place = self.places[route.consumer]
+        return place.pe_index, self.first_slot[route.consumer] + route.slot
+
+    def add_sends(self, routes: Mapping[int, Sequence[Route]]) -> None:
+        """Sends lie in the order of the shards; producers of a slot in the order of places."""
+        credits: dict[tuple[int, int], list[ReturnRow]] = {}
+        shard_number = [0] * len(self.tables)
+        for number, place in enumerate(self.places):
+            pe = place.pe_index
+            tables = self.tables[pe]
+            tables.shards[shard_number[pe]].first_send = len(tables.sends)
+            shard_number[pe] += 1
+            for route in routes.get(number, []):
+                target = self.target(route)
+                returns = credits.setdefault(target, [])
+                tables.sends.append(self.send(place, number, route, target, len(returns)))
+                returns.append(ReturnRow(pe, len(tables.sends) - 1))
+        for pe, tables in enumerate(self.tables):
+            for index, slot in enumerate(tables.slots):
+                returns = credits.get((pe, index), [])
+                slot.first_return, slot.return_count = len(tables.returns), len(returns)
+                slot.producer_count = max(1, len(returns))
+                tables.returns += returns
+
+    def send(
+        self, place: PlaceOp, number: int, route: Route, target: tuple[int, int], producer: int
+    ) -> SendRow:
+        pe, index = target
+        slot = self.tables[pe].slots[index]
+        result = self.shard_of(place).of_type(ResultOp)[route.result]
+        slots = self.shard_of(place).of_type(SlotOp)
+        owner = result.memory.owner
+        if isinstance(owner, SlotOp):
+            source = slot_word(self.first_slot[number] + slots.index(owner), route.source)
+        else:
+            assert isinstance(owner, BufferOp)
+            source = owner.offset + route.source
+        return SendRow(
+            pe,
+            index,
+            producer,
+            slot.depth,
+            source,
+            slot.offset + route.target,
+            slot.frame_bytes,
+            route.outer,
+            route.inner,
+            route.bytes,
+            route.source_outer,
+            route.source_inner,
+            route.target_outer,
+            route.target_inner,
+        )
+
+    def add_channels(self) -> list[ChannelEnd]:
+        """In the order of the model: inputs, then outputs."""
+        ends = []
+        outputs = iter(self.output_slots)
+        for channel in self.mesh.channels:
+            tables = self.tables[channel.pe_index]
+            row = (
+                self.input_row(channel)
+                if channel.is_input
+                else self.output_row(channel, next(outputs))
+            )
+            ends.append(ChannelEnd(channel, channel.pe_index, len(tables.channels)))
+            tables.channels.append(row)
+        return ends
+
+    def input_row(self, channel: ChannelOp) -> ChannelRow:
+        for number, place in enumerate(self.places):
+            if channel.tensor_index in values_of(place.reads):
+                index = values_of(place.reads).index(channel.tensor_index)
+                slot = self.shard_of(place).of_type(SlotOp)[index]
+                return _input_row(slot, self.first_slot[number] + index)
+        raise AssertionError("an input that nobody reads")
+
+    def output_row(self, channel: ChannelOp, slot: int) -> ChannelRow:
+        tensor = self.mesh.tensors[channel.tensor_index]
+        size = int(np.prod(tensor.shape)) * np.dtype(tensor.dtype).itemsize
+        return ChannelRow(_DIRECTIONS["out"], slot, 0, 1, size, size)
+
+    def blob(self, pe: int) -> bytes:
+        """Every constant at its address, little endian, gaps zero."""
+        memory = self.memory[pe]
+        blob = bytearray(memory.constants_bytes)
+        for key, at in memory.constants.items():
+            data = self.constants[key]
+            raw = data.astype(data.dtype.newbyteorder("<")).tobytes()
+            blob[at : at + len(raw)] = raw
+        return bytes(blob)
+
+
+def _input_row(slot: SlotOp, index: int) -> ChannelRow:
+    """A whole tensor, or the rows of one image within its border."""
+    shape, strides = values_of(slot.shape), values_of(slot.strides)
+    item = strides[-1] if strides else np.dtype(slot.dtype.data).itemsize
+    offset = int(slot.byte_offset.value.data)
+    size = int(np.prod(shape)) * item
+    is_dense = all(
+        n == 1 or stride == item * int(np.prod(shape[axis + 1 :]))
+        for axis, (n, stride) in enumerate(zip(shape, strides, strict=True))
+    )
+    if is_dense:
+        return ChannelRow(_DIRECTIONS["in"], index, offset, 1, size, size)
+    row_bytes = int(np.prod(shape[2:])) * item
+    return ChannelRow(_DIRECTIONS["in"], index, offset, shape[1], row_bytes, strides[1])
+
+
+def mesh_tables(
+    mesh: MeshOp, memory: Sequence[PeMemory], constants: Mapping[str, np.ndarray[Any, Any]]
+) -> tuple[list[PeCode], list[ChannelEnd]]:
+    """All PEs, the host last if there is one, and the channels in the order of the model.
+
+    Raises ``MappingError`` if a PE has more slots than tables can hold.
+    """
+    return _MeshWriter(mesh, memory, constants).run()

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What computing a box of a stage costs a PE: cycles, bytes by section, the boxes that it reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, prod
+
+from weft.dialects.stages import Constant, Stage
+from weft.dialects.stages.base import dtype_of, shape_of
+from weft.dialects.stages.box import Box
+from weft.kernels.view import ITEM_BYTES
+from weft.machines.model import PeClass
+
+
+@dataclass(frozen=True)
+class ShardCost:
+    """``cycles`` of the PE's clock a frame; the rest in bytes. ``inputs`` has the operand's number
+    and box of every operand that is no constant."""
+
+    cycles: int
+    macs: int
+    constants_bytes: int
+    input_bytes: int
+    output_bytes: int
+    inputs: tuple[tuple[int, Box], ...]
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes of a PE, slots for two frames included."""
+        return self.constants_bytes + 2 * self.input_bytes + self.output_bytes
+
+
+def cost(stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
+    """The cost of one box of a stage's result on a PE of that class.
+
+    Cycles follow the cost data of the machine file: multiply-accumulates by the kind of stage,
+    every element of the result, and the firing itself. Raises ``CutError`` if the stage cannot
+    compute the box on its own.
+    """
+    constants_bytes = input_bytes = 0
+    inputs = []
+    cut = stage.cut(box)
+    for index, (value, part) in enumerate(zip(stage.operands, cut.operands, strict=True)):
+        if part is None:
+            continue
+        size = part.size * ITEM_BYTES[dtype_of(value.type)]
+        if isinstance(value.owner, Constant):
+            constants_bytes += size
+        else:
+            input_bytes += size
+            inputs.append((index, part))
+    data = pe_class.cost
+    elements = prod(shape_of(stage.result))
+    macs = ceil(stage.macs() * box.size / elements)
+    touched = 0 if stage.is_view else box.size
+    cycles = macs * data.per_mac(stage.kind) + touched * data.element + data.firing
+    return ShardCost(
+        ceil(cycles),
+        macs,
+        constants_bytes,
+        input_bytes,
+        box.size * ITEM_BYTES[dtype_of(stage.result.type)],
+        tuple(inputs),
+    )

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mappings as JSON (docs/formats/mapping.md): reading with a message for every mistake, writing."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from weft.dialects.stages import Stage
+from weft.dialects.stages.base import shape_of
+from weft.dialects.stages.box import Box, CutError
+from weft.errors import MappingError
+from weft.machines.model import Machine, Pe
+from weft.mapping.mapping import DRAM, HOST, Mapping, Shard
+from weft.mapping.split import cuttable_axes, grid_boxes, split
+
+FORMAT = 1
+_MAX_DEPTH = 1 << 12
+#: Names of the axes of a result of that rank.
+AXES = {
+    4: ("batch", "height", "width", "channels"),
+    3: ("batch", "width", "channels"),
+    2: ("batch", "channels"),
+    1: ("channels",),
+}
+
+
+class _Reader:
+    def __init__(self, where: str, stages: Sequence[Stage], machine: Machine) -> None:
+        self.where = where
+        self.stages = {s.label.data: s for s in stages}
+        self.machine = machine
+        self.numbers = {pe: i for i, pe in enumerate(machine.usable())}
+        self.depths: dict[tuple[str, int], int] = {}
+
+    def fail(self, place: str, what: str) -> NoReturn:
+        raise MappingError(f"{self.where}: {place}: {what}")
+
+    def table(self, data: Any, place: str, keys: Table[str, bool]) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail(place, f"must be an object, not {_shown(data)}")
+        for key in data:
+            if key not in keys:
+                self.fail(place, f"unknown key '{key}'; known are {', '.join(keys)}")
+        for key, needed in keys.items():
+            if needed and key not in data:
+                self.fail(place, f"'{key}' is missing")
+        return data
+
+    def integers(self, data: Any, place: str, count: int, least: int) -> tuple[int, ...]:
+        if (
+            not isinstance(data, list)
+            or len(data) != count
+            or not all(isinstance(n, int) and not isinstance(n, bool) and n >= least for n in data)
+        ):
+            self.fail(place, f"must be {count} integers of {least} or more, not {_shown(data)}")
+        return tuple(data)
+
+    def mapping(self, data: Any) -> Mapping:
+        keys = {"format": True, "stages": True, "machine": False, "model": False, "source": False}
+        data = self.table(data, "the file", keys)
+        if data["format"] != FORMAT or isinstance(data["format"], bool):
+            self.fail("format", f"is {_shown(data['format'])}; this Weft reads format {FORMAT}")
+        if data.get("machine", self.machine.name) != self.machine.name:
+            self.fail("machine", f"is for {_shown(data['machine'])}, not for {self.machine.name}")
+        if not isinstance(data["stages"], dict):
+            self.fail("stages", f"must be an object, not {_shown(data['stages'])}")
+        stages = {}
+        for name, value in data["stages"].items():
+            place = f"stages['{name}']"
+            if name not in self.stages:
+                near = difflib.get_close_matches(name, self.stages, 1)
+                hint = f"; did you mean '{near[0]}'?" if near else "; `weft graph` lists them"
+                self.fail(place, f"the model has no such stage{hint}")
+            stages[name] = self.shards(self.stages[name], value, place)
+        return Mapping(stages, self.source(data.get("source", HOST)), self.depths)
+
+    def source(self, data: Any) -> str | int:
+        if data == DRAM and DRAM not in self.machine.links:
+            self.fail("source", f"{self.machine.name} has no DRAM: its file gives no links.dram")
+        if data in (HOST, DRAM):
+            return str(data)
+        if isinstance(data, str):
+            self.fail("source", f"must be '{HOST}', '{DRAM}' or a PE, not {_shown(data)}")
+        return self.pe(data, "source")
+
+    def pe(self, data: Any, place: str) -> int:
+        pe = Pe(*self.integers(data, place, 3, 0))
+        if pe in self.numbers:
+            return self.numbers[pe]
+        if pe in self.machine.reserved:
+            self.fail(place, f"PE {pe} of {self.machine.name} is set aside for management")
+        self.fail(place, f"{self.machine.name} has no PE {pe}")
+
+    def shards(self, stage: Stage, data: Any, place: str) -> tuple[Shard, ...]:
+        if isinstance(data, dict):
+            return self.spread(stage, data, place)
+        if not isinstance(data, list) or not data:
+            self.fail(
+                place, f"must be a list of shards, or an object with 'pes', not {_shown(data)}"
+            )
+        shards = tuple(self.shard(stage, item, i, f"{place}[{i}]") for i, item in enumerate(data))
+        self.check_boxes(stage, shards, place)
+        return shards
+
+    def spread(self, stage: Stage, data: Any, place: str) -> tuple[Shard, ...]:
+        """PEs by hand, boxes by rule."""
+        data = self.table(data, place, {"pes": True, "axis": False, "depth": False})
+        if not isinstance(data["pes"], list) or not data["pes"]:
+            self.fail(f"{place}.pes", f"must be a list of PEs, not {_shown(data['pes'])}")
+        pes = [self.pe(pe, f"{place}.pes[{i}]") for i, pe in enumerate(data["pes"])]
+        shape = shape_of(stage.result)
+        if "axis" in data:
+            names = AXES.get(len(shape), ())
+            if data["axis"] not in names:
+                self.fail(f"{place}.axis", f"is none of {', '.join(names)}: {_shown(data['axis'])}")
+            axis = names.index(data["axis"])
+            if len(pes) > 1 and axis not in cuttable_axes(stage):
+                self.fail(f"{place}.axis", f"the stage ({stage.kind}) cannot be cut along it")
+            if shape[axis] < len(pes):
+                self.fail(f"{place}.axis", f"{shape[axis]} cannot be cut into {len(pes)} pieces")
+            counts = [len(pes) if i == axis else 1 for i in range(len(shape))]
+            boxes = grid_boxes(shape, counts)
+        else:
+            pe_class = self.machine.class_of(self.machine.usable()[pes[0]])
+            boxes = split(stage, len(pes), pe_class)
+            if len(boxes) < len(pes):
+                self.fail(
+                    f"{place}.pes", f"the stage ({stage.kind}) cannot be cut into {len(pes)} pieces"
+                )
+        if "depth" in data:
+            for i in range(len(pes)):
+                self.depths[stage.label.data, i] = self.depth(data["depth"], f"{place}.depth")
+        return tuple(Shard(box, pe) for box, pe in zip(boxes, pes, strict=True))
+
+    def shard(self, stage: Stage, data: Any, number: int, place: str) -> Shard:
+        data = self.table(data, place, {"pe": True, "begin": True, "shape": True, "depth": False})
+        whole = shape_of(stage.result)
+        begin = self.integers(data["begin"], f"{place}.begin", len(whole), 0)
+        shape = self.integers(data["shape"], f"{place}.shape", len(whole), 1)
+        box = Box(begin, shape)
+        if not box.is_inside(whole):
+            self.fail(place, f"ends at {list(box.end)}, outside of the result of {list(whole)}")
+        try:
+            stage.cut(box)
+        except CutError as error:
+            self.fail(place, f"the stage ({stage.kind}) cannot compute this box alone: {error}")
+        if "depth" in data:
+            self.depths[stage.label.data, number] = self.depth(data["depth"], f"{place}.depth")
+        return Shard(box, self.pe(data["pe"], f"{place}.pe"))
+
+    def depth(self, data: Any, place: str) -> int:
+        is_integer = isinstance(data, int) and not isinstance(data, bool)
+        if not is_integer or not 1 <= data <= _MAX_DEPTH or data & (data - 1):
+            self.fail(place, f"must be a power of two up to {_MAX_DEPTH}, not {_shown(data)}")
+        return int(data)
+
+    def check_boxes(self, stage: Stage, shards: Sequence[Shard], place: str) -> None:
+        owner = np.full(shape_of(stage.result), -1, np.int32)
+        for number, shard in enumerate(shards):
+            where = tuple(slice(b, e) for b, e in zip(shard.box.begin, shard.box.end, strict=True))
+            taken = owner[where].max()
+            if taken >= 0:
+                self.fail(f"{place}[{number}]", f"overlaps shard {taken}")
+            owner[where] = number
+        if (owner < 0).any():
+            missing = [int(n) for n in np.argwhere(owner < 0)[0]]
+            self.fail(place, f"no shard computes element {missing} of the result")
+
+
+def _shown(data: Any) -> str:
+    text = json.dumps(data)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def read_mapping(path: str | Path, stages: Sequence[Stage], machine: Machine) -> Mapping:
+    """Reads a mapping file for a model's stages. Stages that it does not name are left out.
+
+    Raises ``MappingError``.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise MappingError(f"mapping {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise MappingError(f"mapping {path} is not JSON: it is no text") from None
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MappingError(f"mapping {path} is not JSON: {error}") from None
+    return parse_mapping(data, stages, machine, f"mapping {path}")
+
+
+def parse_mapping(
+    data: Any, stages: Sequence[Stage], machine: Machine, where: str = "mapping"
+) -> Mapping:
+    """The same from Python data: what ``json`` would give. Raises ``MappingError``."""
+    return _Reader(where, stages, machine).mapping(data)
+
+
+def mapping_data(mapping: Mapping, machine: Machine, model: str) -> dict[str, Any]:
+    """A whole mapping as plain data, for ``json``."""
+    pes = [[pe.x, pe.y, pe.index] for pe in machine.usable()]
+
+    def shard(name: str, number: int, item: Shard) -> dict[str, Any]:
+        row = {"pe": pes[item.pe], "begin": list(item.box.begin), "shape": list(item.box.shape)}
+        depth = mapping.depths.get((name, number))
+        return row if depth is None else {**row, "depth": depth}
+
+    source = mapping.source
+    return {
+        "format": FORMAT,
+        "model": model,
+        "machine": machine.name,
+        "source": pes[source] if isinstance(source, int) else source,
+        "stages": {
+            name: [shard(name, i, item) for i, item in enumerate(shards)]
+            for name, shards in mapping.stages.items()
+        },
+    }
+
+
+def mapping_text(mapping: Mapping, machine: Machine, model: str) -> str:
+    """A mapping file, one line a shard."""
+    data = mapping_data(mapping, machine, model)
+    stages = data.pop("stages")
+    head = "".join(f" {json.dumps(k)}: {json.dumps(v)},\n" for k, v in data.items())
+    listed = ",\n".join(
+        f"  {json.dumps(name)}: [\n   " + ",\n   ".join(json.dumps(s) for s in shards) + "]"
+        for name, shards in stages.items()
+    )
+    return f'{{\n{head} "stages": {{\n{listed}\n }}\n}}\n'

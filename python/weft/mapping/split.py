@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cutting the result of a stage into a grid of boxes of near equal size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import ceil, prod
+
+from weft.dialects.stages import Stage
+from weft.dialects.stages.base import shape_of
+from weft.dialects.stages.box import Box, CutError
+from weft.machines.model import PeClass
+from weft.mapping.cost import cost
+
+
+def cuttable_axes(stage: Stage) -> list[int]:
+    """The axes of its result along which the stage can be cut."""
+    shape = shape_of(stage.result)
+    axes = []
+    for axis, extent in enumerate(shape):
+        if extent < 2:
+            continue
+        begin, extents = [0] * len(shape), list(shape)
+        begin[axis], extents[axis] = extent // 2, extent - extent // 2
+        try:
+            stage.cut(Box(tuple(begin), tuple(extents)))
+        except CutError:
+            continue
+        axes.append(axis)
+    return axes
+
+
+def grid_boxes(shape: Sequence[int], counts: Sequence[int]) -> list[Box]:
+    """Boxes of ``counts[i]`` pieces along axis ``i``, which differ by one element at most."""
+    edges = [
+        [extent * i // count for i in range(count + 1)]
+        for extent, count in zip(shape, counts, strict=True)
+    ]
+    boxes = []
+    for index in product(*(range(count) for count in counts)):
+        begin = tuple(e[i] for e, i in zip(edges, index, strict=True))
+        end = tuple(e[i + 1] for e, i in zip(edges, index, strict=True))
+        boxes.append(Box(begin, tuple(e - b for b, e in zip(begin, end, strict=True))))
+    return boxes
+
+
+def _grids(shape: Sequence[int], axes: Sequence[int], pieces: int) -> Iterator[tuple[int, ...]]:
+    """Counts for every axis, whose product is at most ``pieces``."""
+
+    def extend(chosen: list[int], left: int) -> Iterator[list[int]]:
+        if len(chosen) == len(shape):
+            yield chosen
+            return
+        axis = len(chosen)
+        most = min(left, shape[axis]) if axis in axes else 1
+        for count in range(1, most + 1):
+            yield from extend([*chosen, count], left // count)
+
+    for counts in extend([], pieces):
+        yield tuple(counts)
+
+
+def split(stage: Stage, pieces: int, pe_class: PeClass) -> list[Box]:
+    """At most ``pieces`` boxes: the largest as small as can be, and among such grids the one whose
+    pieces need the least memory, then the fewest pieces. Fewer if the stage cannot be cut so far.
+    """
+    shape = shape_of(stage.result)
+    axes = cuttable_axes(stage)
+    grids: dict[int, list[tuple[int, ...]]] = {}
+    for counts in _grids(shape, axes, pieces):
+        largest = prod(ceil(extent / n) for extent, n in zip(shape, counts, strict=True))
+        grids.setdefault(largest, []).append(counts)
+    best = grids[min(grids)]
+
+    def rank(counts: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:
+        extents = tuple(ceil(extent / n) for extent, n in zip(shape, counts, strict=True))
+        begin = tuple((e - n) // 2 for e, n in zip(shape, extents, strict=True))
+        return cost(stage, Box(begin, extents), pe_class).memory_bytes, prod(counts), counts
+
+    for counts in sorted(best, key=rank):
+        boxes = grid_boxes(shape, counts)
+        try:
+            for box in boxes:
+                stage.cut(box)
+        except CutError:
+            continue
+        return boxes
+    return [Box.whole(shape)]

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds places for the stages of a network that fit their PEs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from weft.codegen.build import Placed, place_on, precheck
+from weft.dialects.stages import Stage
+from weft.dialects.stages.base import shape_of
+from weft.dialects.stages.box import Box
+from weft.errors import DoesNotFitError, MappingError
+from weft.machines.model import Machine, PeClass
+from weft.mapping.balance import Worker, balanced
+from weft.mapping.files import parse_mapping, read_mapping
+from weft.mapping.mapping import Mapping, Shard
+from weft.transforms.compilation import Compilation
+from weft.transforms.cut_stages import stages_of
+from weft.transforms.pipeline import Dump, run_passes
+
+_T = TypeVar("_T")
+
+# What the rule leaves to code, tables and counters at first, in bytes. The true sizes are known
+# only when code is there: where they do not fit, the rule is asked again with more set aside.
+_CODE_RESERVE = 20 << 10
+_TABLES_RESERVE = 3 << 10
+_ATTEMPTS = 8
+_SLACK = 256
+
+
+class Placing:
+    """The mapping of one network: what the user fixed, the rest by rule."""
+
+    def __init__(
+        self, stages: Compilation, machine: Machine, mapping: Any = None, pes: int | None = None
+    ) -> None:
+        """``mapping`` is a file's path or its data. Raises ``MappingError``."""
+        self.compilation = stages
+        self.stages: list[Stage] = stages_of(stages)
+        self.machine = machine
+        usable = machine.usable()
+        if pes is not None and not 1 <= pes <= len(usable):
+            raise MappingError(
+                f"{pes} PEs were asked for; {machine.name} has {len(usable)} that can be used"
+            )
+        self.pes = range(len(usable) if pes is None else pes)
+        if mapping is None:
+            self.fixed = Mapping({})
+        elif isinstance(mapping, str | Path):
+            self.fixed = read_mapping(mapping, self.stages, machine)
+        else:
+            self.fixed = parse_mapping(mapping, self.stages, machine)
+        self.is_complete = all(s.label.data in self.fixed.stages for s in self.stages)
+
+    def capacity(self, pe_class: PeClass, reserve: int) -> int:
+        """Bytes for weights and data on a PE of that class."""
+        regions = [r for r in pe_class.memory if set(r.holds) & {"constants", "data"}]
+        shared = any("code" in region.holds for region in regions)
+        kept = pe_class.stack_bytes + _TABLES_RESERVE + (_CODE_RESERVE if shared else 0)
+        return sum(region.length for region in regions) - kept - reserve
+
+    def choose(self, reserve: int) -> Mapping | None:
+        """A mapping, None if the rule finds none that leaves ``reserve`` more bytes free."""
+        usable = self.machine.usable()
+        taken = set(self.fixed.pes)
+        free = [i for i in self.pes if i not in taken] or list(self.pes)
+        workers = []
+        for number in free:
+            pe_class = self.machine.class_of(usable[number])
+            workers.append(Worker(number, pe_class, self.capacity(pe_class, reserve)))
+        found = balanced(self.stages, workers, self.fixed.stages, self.fixed.source)
+        return found and replace(found, depths=self.fixed.depths)
+
+    def anyhow(self) -> Mapping:
+        """All that is not fixed on the first PE, so that the check can say what is missing."""
+        shards = {
+            s.label.data: self.fixed.stages.get(s.label.data)
+            or (Shard(Box.whole(shape_of(s.result)), self.pes[0]),)
+            for s in self.stages
+        }
+        return replace(self.fixed, stages=shards)
+
+    def place(self, mapping: Mapping, dump: Dump | None = None) -> Placed:
+        """Memory, routes and tables for a mapping. Raises ``DoesNotFitError`` where data alone are
+        too much, and ``MappingError`` where tables cannot say it."""
+        count = len(self.machine.usable())
+        placed = place_on(run_passes(self.compilation, mapping, count, dump), self.machine, mapping)
+        precheck(placed)
+        return placed
+
+    def search(self, use: Callable[[Mapping], _T]) -> _T:
+        """Calls ``use`` with one mapping after the other until it raises no ``DoesNotFitError``."""
+        if self.is_complete:
+            return use(self.fixed)
+        last: DoesNotFitError | None = None
+        for depth in (2, 1):
+            reserve = 0
+            for _ in range(_ATTEMPTS):
+                mapping = self.choose(reserve)
+                if mapping is None:
+                    break
+                try:
+                    return use(replace(mapping, default_depth=depth))
+                except DoesNotFitError as error:
+                    last = error
+                    reserve += max(_SLACK, error.needed - error.available + _SLACK)
+        if last is not None:
+            raise last
+        return use(replace(self.anyhow(), default_depth=1))

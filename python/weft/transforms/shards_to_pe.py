@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pass: every template becomes a shard of slots, buffers and tasks, without addresses.
+
+Every tensor lies in the layout that its readers want: a convolution's padding is a border around
+its operand, filled once a frame, so that kernels need not test for edges. A reader that needs
+another layout than the one chosen reads a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+
+from weft.dialects.fabric import MeshOp, TemplateOp, integers
+from weft.dialects.pe import (
+    BufferOp,
+    CallOp,
+    ConstantOp,
+    ResultOp,
+    ShardOp,
+    SlotOp,
+    TaskOp,
+    bytes_type,
+)
+from weft.dialects.stages import Constant, Stage, StageGraph, StageOutput
+from weft.dialects.stages.base import Border, dtype_of, elements, shape_of
+from weft.dialects.stages.movement import copy_calls
+from weft.kernels.base import Kernel, KernelCall
+from weft.kernels.view import ITEM_BYTES, Pointer, View, contiguous_strides
+from weft.transforms.borders import fill_border, with_border
+from weft.transforms.compilation import Compilation
+
+
+@dataclass(eq=False)
+class _Buffer:
+    """Scratch memory to be: its bytes and the tasks that touch it."""
+
+    label: str
+    size: int
+    first: int | None = None
+    last: int = 0
+    is_result: bool = False
+
+    def touch(self, task: int) -> None:
+        self.first = task if self.first is None else min(self.first, task)
+        self.last = max(self.last, task)
+
+    def lifetime(self, task_count: int) -> list[int]:
+        """Results are sent when all tasks have run."""
+        first = self.first if self.first is not None else 0
+        return [first, task_count if self.is_result else self.last]
+
+
+@dataclass(eq=False)
+class _Slot:
+    size: int
+
+
+@dataclass(frozen=True)
+class _ConstantBase:
+    index: int
+    size: int
+
+
+@dataclass
+class _Task:
+    label: str
+    stage: str
+    macs: int = 0
+    calls: list[KernelCall] = field(default_factory=list)
+
+
+class _Lowering:
+    def __init__(self, graph: StageGraph) -> None:
+        self.graph = graph
+        self.views: dict[SSAValue, View] = {}
+        self.borders: dict[SSAValue, Border] = {}
+        self.slots: list[View] = []
+        self.buffers: list[_Buffer] = []
+        self.tasks: list[_Task] = []
+
+    # --- layouts ---
+
+    def wanted_border(self, value: SSAValue) -> Border | None:
+        """The smallest border that serves all readers which agree on its value."""
+        shape = shape_of(value)
+        if len(shape) != 4 or shape[0] != 1:
+            return None
+        wanted: Border | None = None
+        for use in value.uses:
+            if not isinstance(use.operation, Stage):
+                continue
+            border = use.operation.border(use.index)
+            if border is None or (wanted is not None and border.value != wanted.value):
+                continue
+            wanted = border if wanted is None else wanted.union(border)
+        return wanted
+
+    def allocate(self, label: str, value: SSAValue, border: Border | None) -> View:
+        view, size = with_border(shape_of(value), dtype_of(value.type), border)
+        buffer = _Buffer(label, size)
+        self.buffers.append(buffer)
+        return replace(view, base=buffer)
+
+    # --- the graph ---
+
+    def run(self) -> None:
+        block = self.graph.body.block
+        for name, argument in zip(self.graph.input_names, block.args, strict=True):
+            self.add_input(name.data, argument)
+        for op in block.ops:
+            if isinstance(op, Constant):
+                self.views[op.result] = _constant_view(op)
+            elif isinstance(op, Stage):
+                self.add_stage(op)
+        self.add_results()
+
+    def add_input(self, name: str, value: SSAValue) -> None:
+        border = self.wanted_border(value)
+        view, size = with_border(shape_of(value), dtype_of(value.type), border)
+        view = replace(view, base=_Slot(size))
+        self.slots.append(view)
+        self.views[value] = view
+        if border is not None:
+            self.borders[value] = border
+            self.add_task(_Task(name, "border", calls=fill_border(view, border)))
+
+    def add_stage(self, op: Stage) -> None:
+        if op.is_view and self.can_alias(op):
+            self.views[op.result] = self.views[op.operands[0]].reshaped(shape_of(op.result))
+            return
+        task = _Task(op.label.data, op.kind, op.macs())
+        inputs = [self.operand(op, i, task) for i in range(len(op.operands))]
+        border = self.wanted_border(op.result)
+        out = self.allocate(op.label.data, op.result, border)
+        self.views[op.result] = out
+        if border is not None:
+            self.borders[op.result] = border
+            task.calls += fill_border(out, border)
+        task.calls += op.calls(inputs, out)
+        self.add_task(task)
+
+    def can_alias(self, op: Stage) -> bool:
+        return self.views[op.operands[0]].is_contiguous and self.wanted_border(op.result) is None
+
+    def operand(self, op: Stage, index: int, task: _Task) -> View:
+        """The view of an operand in the layout that the stage asks for, copied if need be."""
+        value = op.operands[index]
+        view = self.views[value]
+        border = op.border(index)
+        if border is not None and not self.serves(value, border):
+            padded = self.allocate(f"{task.label}.padded", value, border)
+            task.calls += fill_border(padded, border)
+            task.calls += copy_calls(view, padded)
+            return padded
+        if op.needs_dense(index) and not view.is_contiguous:
+            dense = self.allocate(f"{task.label}.dense", value, None)
+            task.calls += copy_calls(view, dense)
+            return dense
+        return view
+
+    def serves(self, value: SSAValue, border: Border) -> bool:
+        have = self.borders.get(value)
+        if have is None or have.value != border.value:
+            return False
+        return all(h >= b for h, b in zip(have[:4], border[:4], strict=True))
+
+    def add_results(self) -> None:
+        last = self.graph.body.block.last_op
+        assert isinstance(last, StageOutput)
+        self.results: list[View] = []
+        for name, value in zip(self.graph.output_names, last.values, strict=True):
+            view = self.views[value]
+            if isinstance(view.base, _ConstantBase):
+                copy = self.allocate(name.data, value, None)
+                self.add_task(_Task(name.data, "copy", calls=copy_calls(view, copy)))
+                view = copy
+            if isinstance(view.base, _Buffer):
+                view.base.is_result = True
+            self.results.append(view)
+
+    def add_task(self, task: _Task) -> None:
+        index = len(self.tasks)
+        for call in task.calls:
+            for pointer in call.pointers.values():
+                if isinstance(pointer.base, _Buffer):
+                    pointer.base.touch(index)
+        self.tasks.append(task)
+
+    # --- the shard ---
+
+    def shard(self, name: StringAttr) -> ShardOp:
+        memory: dict[object, Operation] = {}
+        for view in self.slots:
+            memory[view.base] = SlotOp(
+                properties=_view_properties(view), result_types=[bytes_type(view.base.size)]
+            )
+        for buffer in self.buffers:
+            lifetime = buffer.lifetime(len(self.tasks))
+            memory[buffer] = BufferOp(buffer.label, buffer.size, lifetime)
+        pointers = (p for t in self.tasks for c in t.calls for p in c.pointers.values())
+        for base in dict.fromkeys(p.base for p in pointers):
+            if isinstance(base, _ConstantBase):
+                memory[base] = ConstantOp(base.index, base.size)
+        ops = list(memory.values())
+        for view in self.results:
+            slot = memory[view.base].results[0]
+            ops.append(ResultOp(operands=[slot], properties=_view_properties(view)))
+        for task in self.tasks:
+            block = Block([_call(c, memory) for c in task.calls])
+            ops.append(TaskOp(task.label, task.stage, task.macs, Region(block)))
+        return ShardOp(properties={"sym_name": name}, regions=[Region(Block(ops))])
+
+    def kernels(self) -> dict[str, Kernel]:
+        return {c.kernel.name: c.kernel for t in self.tasks for c in t.calls}
+
+
+def _constant_view(op: Constant) -> View:
+    shape, dtype = shape_of(op.result), dtype_of(op.result.type)
+    base = _ConstantBase(int(op.key.data), elements(op.result) * ITEM_BYTES[dtype])
+    return View(base, 0, shape, contiguous_strides(shape), dtype)
+
+
+def _view_properties(view: View) -> dict[str, Attribute]:
+    item = view.item_bytes
+    return {
+        "byte_offset": IntegerAttr(view.offset * item, i64),
+        "shape": integers(view.shape),
+        "strides": integers([s * item for s in view.strides]),
+        "dtype": StringAttr(view.dtype),
+    }
+
+
+def _call(call: KernelCall, memory: dict[object, Operation]) -> CallOp:
+    pointers: Sequence[Pointer] = [call.pointers[name] for name in call.kernel.pointers]
+    return CallOp(
+        call.kernel.name,
+        [memory[p.base].results[0] for p in pointers],
+        [p.byte_offset for p in pointers],
+        [call.numbers[name] for name in call.kernel.numbers],
+    )
+
+
+def shards_to_pe(compilation: Compilation) -> Compilation:
+    """Replaces the templates of a mesh by shards."""
+    module = compilation.module.clone()
+    kernels: dict[str, Kernel] = {}
+    for op in list(_mesh_of(module).body.block.ops):
+        if isinstance(op, TemplateOp):
+            lowering = _Lowering(op.graph)
+            lowering.run()
+            kernels |= lowering.kernels()
+            block = op.parent_block()
+            assert block is not None
+            block.insert_op_before(lowering.shard(op.sym_name), op)
+            block.erase_op(op)
+    module.verify()
+    return replace(compilation, module=module, kernels=dict(sorted(kernels.items())))
+
+
+def _mesh_of(module: ModuleOp) -> MeshOp:
+    (mesh,) = module.ops
+    assert isinstance(mesh, MeshOp)
+    return mesh
