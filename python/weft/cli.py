@@ -76,6 +76,8 @@ def _facts(program: Program) -> dict[str, Any]:
         "programs": len(programs),
         "stages": len(program.stages),
         "sram_peak_bytes": program.sram_bytes,
+        "predicted_fps": program.manifest["timing"]["predicted_fps"],
+        "limited_by": program.manifest["timing"]["limited_by"],
     }
 
 

@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from weft.codegen.build import Placed, place_on, precheck
+from weft.dialects.fabric import MeshOp
 from weft.dialects.stages import Stage
-from weft.dialects.stages.base import shape_of
+from weft.dialects.stages.base import shape_of, variables
 from weft.dialects.stages.box import Box
 from weft.errors import DoesNotFitError, MappingError
 from weft.machines.model import Machine, PeClass
 from weft.mapping.balance import Worker, balanced
 from weft.mapping.files import parse_mapping, read_mapping
 from weft.mapping.mapping import Mapping, Shard
+from weft.mapping.timing import deeper
 from weft.transforms.compilation import Compilation
 from weft.transforms.cut_stages import stages_of
 from weft.transforms.pipeline import Dump, run_passes
+from weft.transforms.to_mesh import to_mesh
 
 _T = TypeVar("_T")
 
@@ -87,23 +90,41 @@ class Placing:
         """Memory, routes and tables for a mapping. Raises ``DoesNotFitError`` where data alone are
         too much, and ``MappingError`` where tables cannot say it."""
         count = len(self.machine.usable())
-        placed = place_on(run_passes(self.compilation, mapping, count, dump), self.machine, mapping)
+        compilation = run_passes(self.compilation, mapping, count, self.machine, dump)
+        placed = place_on(compilation, self.machine, mapping)
         precheck(placed)
         return placed
+
+    def deepened(self, mapping: Mapping) -> Mapping:
+        """Deeper slots where credits would be slower than the busiest PE: skip connections."""
+        mesh = to_mesh(self.compilation, mapping, len(self.machine.usable()))
+        (op,) = mesh.module.ops
+        assert isinstance(op, MeshOp)
+        depths = dict(mapping.depths)
+        operands = {s.label.data: sum(1 for _ in variables(s)) for s in self.stages}
+        for (place, read), depth in deeper(op, self.machine, mapping.source).items():
+            for label, number, operand in mesh.facts["readers"][place][read]:
+                key = label, number
+                if key not in self.fixed.depths:
+                    row = list(depths.get(key, (mapping.default_depth,) * operands[label]))
+                    row[operand] = depth
+                    depths[key] = tuple(row)
+        return replace(mapping, depths=depths)
 
     def search(self, use: Callable[[Mapping], _T]) -> _T:
         """Calls ``use`` with one mapping after the other until it raises no ``DoesNotFitError``."""
         if self.is_complete:
             return use(self.fixed)
         last: DoesNotFitError | None = None
-        for depth in (2, 1):
+        for depth, deepen in ((2, True), (2, False), (1, False)):
             reserve = 0
             for _ in range(_ATTEMPTS):
                 mapping = self.choose(reserve)
                 if mapping is None:
                     break
+                mapping = replace(mapping, default_depth=depth)
                 try:
-                    return use(replace(mapping, default_depth=depth))
+                    return use(self.deepened(mapping) if deepen else mapping)
                 except DoesNotFitError as error:
                     last = error
                     reserve += max(_SLACK, error.needed - error.available + _SLACK)

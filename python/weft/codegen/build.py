@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a compiled program: sources, data, measured sizes, the check that it fits, the manifest."""
+"""Writes a compiled program: sources, data, measured sizes, the check that it fits, manifest."""
 
 from __future__ import annotations
 
@@ -174,6 +174,8 @@ def finish(
         "programs": _programs(placed, measured, versions),
         "pes": [_pe(placed, code, bytes_.pes[code.number], measured) for code in placed.codes],
         "channels": [_channel(placed.mesh, end) for end in placed.ends],
+        "timing": placed.compilation.facts["timing"],
+        "pes_of_machine": len(placed.pes),
         # Stages whose kernels are not generated from TensorIR: none yet.
         "hand_written": [],
     }

@@ -144,10 +144,11 @@ class _MeshWriter:
         if len(tables.slots) > MAX_SLOTS or any(
             s.frame_bytes >= MAX_SLOT_BYTES for s in tables.slots
         ):
+            largest = max(s.frame_bytes for s in tables.slots)
             raise MappingError(
-                f"PE {place.pe_index} has {len(tables.slots)} slots, the largest of "
-                f"{max(s.frame_bytes for s in tables.slots)} bytes; tables hold {MAX_SLOTS} of up to "
-                f"{MAX_SLOT_BYTES - 1}: spread its shards over more PEs"
+                f"PE number {place.pe_index} has {len(tables.slots)} slots, the largest of {largest} "
+                f"bytes; tables hold {MAX_SLOTS} of up to {MAX_SLOT_BYTES - 1}: spread its shards "
+                "over more PEs"
             )
 
     def add_shard(self, place: PlaceOp, routes: Sequence[Route]) -> None:

@@ -110,8 +110,9 @@ def pes_header(pes: Mapping[int, PeData]) -> str:
     cases = "".join(_pe_case(number, pe) for number, pe in pes.items())
     return (
         GENERATED
-        + """/* Define WEFT_PE as the number of a PE: this says what its image consists of. pes.S, built with
- * the same WEFT_PE, holds the bytes. */
+        + """
+/* Define WEFT_PE as the number of a PE: this says what its image consists of. pes.S, built with the
+ * same WEFT_PE, holds the bytes. */
 #ifndef WEFT_PES_H
 #define WEFT_PES_H
 

@@ -12,6 +12,10 @@ SLOT_SHIFT = 22
 MAX_SLOTS, MAX_SLOT_BYTES = 256, 1 << SLOT_SHIFT
 _HEAD_WORDS = 22
 
+#: The words of a row, and what they are for.
+Row = tuple[tuple[int, ...], str]
+Section = tuple[str, list[Row]]
+
 
 @dataclass
 class SlotRow:
@@ -113,14 +117,19 @@ class PeTables:
         for slot in self.slots:
             slot.state = next_word
             next_word += slot.state_words
-        for row in (*self.shards, *self.sends):
-            row.state = next_word
+        for shard in self.shards:
+            shard.state = next_word
+            next_word += 1
+        for send in self.sends:
+            send.state = next_word
             next_word += 1
         return next_word
 
-    def sections(self) -> list[tuple[str, list[tuple[tuple[int, ...], str]]]]:
+    def sections(self) -> list[Section]:
         """Rows with comments by section, in the order in which they are laid out."""
-        tasks, calls, args = [], [], []
+        tasks: list[Row] = []
+        calls: list[Row] = []
+        args: list[Row] = []
         arg_count = 0
         for comment, made in self.tasks:
             tasks.append(((len(calls), len(made)), comment))
@@ -128,7 +137,7 @@ class PeTables:
                 calls.append(((call.kernel, arg_count), call.comment))
                 args.append((call.words, f"{comment}: {call.comment}"))
                 arg_count += len(call.words)
-        plain = [
+        plain: list[Section] = [
             (name, [(astuple(row), "") for row in rows])
             for name, rows in (
                 ("slots", self.slots),
@@ -140,7 +149,7 @@ class PeTables:
         ]
         return [*plain, ("tasks", tasks), ("calls", calls), ("args", args)]
 
-    def head(self, sections: list[tuple[str, list[tuple[tuple[int, ...], str]]]]) -> list[int]:
+    def head(self, sections: list[Section]) -> list[int]:
         """The words before the sections."""
         state_words = self.assign_state()
         at = _HEAD_WORDS

@@ -28,7 +28,7 @@ _BISECTIONS = 30
 
 @dataclass(frozen=True)
 class Worker:
-    """A PE that may be used: its number, its class, and how many bytes weights and data may take."""
+    """A PE that may be used: its number, its class, the bytes that weights and data may take."""
 
     pe: int
     pe_class: PeClass

@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from weft.dialects.stages import Stage
-from weft.dialects.stages.base import shape_of
+from weft.dialects.stages.base import shape_of, variables
 from weft.dialects.stages.box import Box, CutError
 from weft.errors import MappingError
 from weft.machines.model import Machine, Pe
-from weft.mapping.mapping import DRAM, HOST, Mapping, Shard
+from weft.mapping.mapping import DEFAULT_DEPTH, DRAM, HOST, Mapping, Shard
 from weft.mapping.split import cuttable_axes, grid_boxes, split
 
 FORMAT = 1
@@ -37,7 +37,7 @@ class _Reader:
         self.stages = {s.label.data: s for s in stages}
         self.machine = machine
         self.numbers = {pe: i for i, pe in enumerate(machine.usable())}
-        self.depths: dict[tuple[str, int], int] = {}
+        self.depths: dict[tuple[str, int], tuple[int, ...]] = {}
 
     def fail(self, place: str, what: str) -> NoReturn:
         raise MappingError(f"{self.where}: {place}: {what}")
@@ -63,7 +63,8 @@ class _Reader:
         return tuple(data)
 
     def mapping(self, data: Any) -> Mapping:
-        keys = {"format": True, "stages": True, "machine": False, "model": False, "source": False}
+        optional = dict.fromkeys(("machine", "model", "source", "depth"), False)
+        keys = {"format": True, "stages": True, **optional}
         data = self.table(data, "the file", keys)
         if data["format"] != FORMAT or isinstance(data["format"], bool):
             self.fail("format", f"is {_shown(data['format'])}; this Weft reads format {FORMAT}")
@@ -79,7 +80,9 @@ class _Reader:
                 hint = f"; did you mean '{near[0]}'?" if near else "; `weft graph` lists them"
                 self.fail(place, f"the model has no such stage{hint}")
             stages[name] = self.shards(self.stages[name], value, place)
-        return Mapping(stages, self.source(data.get("source", HOST)), self.depths)
+        source = self.source(data.get("source", HOST))
+        depth = self.depth(data.get("depth", DEFAULT_DEPTH), "depth")
+        return Mapping(stages, source, self.depths, depth)
 
     def source(self, data: Any) -> str | int:
         if data == DRAM and DRAM not in self.machine.links:
@@ -136,7 +139,9 @@ class _Reader:
                 )
         if "depth" in data:
             for i in range(len(pes)):
-                self.depths[stage.label.data, i] = self.depth(data["depth"], f"{place}.depth")
+                self.depths[stage.label.data, i] = self.operand_depths(
+                    stage, data["depth"], f"{place}.depth"
+                )
         return tuple(Shard(box, pe) for box, pe in zip(boxes, pes, strict=True))
 
     def shard(self, stage: Stage, data: Any, number: int, place: str) -> Shard:
@@ -152,8 +157,19 @@ class _Reader:
         except CutError as error:
             self.fail(place, f"the stage ({stage.kind}) cannot compute this box alone: {error}")
         if "depth" in data:
-            self.depths[stage.label.data, number] = self.depth(data["depth"], f"{place}.depth")
+            self.depths[stage.label.data, number] = self.operand_depths(
+                stage, data["depth"], f"{place}.depth"
+            )
         return Shard(box, self.pe(data["pe"], f"{place}.pe"))
+
+    def operand_depths(self, stage: Stage, data: Any, place: str) -> tuple[int, ...]:
+        """One for all operands, or a list with one for each."""
+        count = sum(1 for _ in variables(stage))
+        if not isinstance(data, list):
+            return (self.depth(data, place),) * count
+        if len(data) != count:
+            self.fail(place, f"the stage has {count} operands, not {len(data)}")
+        return tuple(self.depth(d, f"{place}[{i}]") for i, d in enumerate(data))
 
     def depth(self, data: Any, place: str) -> int:
         is_integer = isinstance(data, int) and not isinstance(data, bool)
@@ -210,8 +226,8 @@ def mapping_data(mapping: Mapping, machine: Machine, model: str) -> dict[str, An
 
     def shard(name: str, number: int, item: Shard) -> dict[str, Any]:
         row = {"pe": pes[item.pe], "begin": list(item.box.begin), "shape": list(item.box.shape)}
-        depth = mapping.depths.get((name, number))
-        return row if depth is None else {**row, "depth": depth}
+        depths = mapping.depths.get((name, number))
+        return row if depths is None else {**row, "depth": list(depths)}
 
     source = mapping.source
     return {
@@ -219,6 +235,7 @@ def mapping_data(mapping: Mapping, machine: Machine, model: str) -> dict[str, An
         "model": model,
         "machine": machine.name,
         "source": pes[source] if isinstance(source, int) else source,
+        "depth": mapping.default_depth,
         "stages": {
             name: [shard(name, i, item) for i, item in enumerate(shards)]
             for name, shards in mapping.stages.items()

@@ -27,11 +27,12 @@ class Shard:
 class Mapping:
     """``stages`` by label. ``source`` is ``HOST``, ``DRAM``, or the number of the PE that scatters
     inputs and gathers outputs. ``depths`` gives slots room for a power of two of frames: (label of
-    the reading stage, number of its shard) to depth; ``default_depth`` is for all others."""
+    the reading stage, number of its shard) to a depth for each operand that is no constant;
+    ``default_depth`` is for all others."""
 
     stages: Table[str, tuple[Shard, ...]]
     source: str | int = HOST
-    depths: Table[tuple[str, int], int] = field(default_factory=dict)
+    depths: Table[tuple[str, int], tuple[int, ...]] = field(default_factory=dict)
     default_depth: int = DEFAULT_DEPTH
 
     @property

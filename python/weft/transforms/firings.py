@@ -29,6 +29,7 @@ class Part:
     box: Box
     cut: Cut
     pe: int
+    number: int  # among the shards of its stage
     label: str
 
     def operands(self) -> Iterator[Need]:
@@ -166,7 +167,7 @@ def make_parts(stages: Sequence[Stage], mapping: Mapping) -> list[Part]:
                 cut = op.cut(shard.box)
             except CutError as error:
                 raise CutError(f"{label}: {error}") from None
-            parts.append(Part(op, shard.box, cut, shard.pe, label))
+            parts.append(Part(op, shard.box, cut, shard.pe, number, label))
     return parts
 
 

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.printer import Printer
 
+from weft.dialects.fabric import MeshOp
 from weft.errors import ProgramError
+from weft.machines.model import Machine
 from weft.mapping.mapping import Mapping
+from weft.mapping.timing import timing
 from weft.transforms.compilation import Compilation
 from weft.transforms.connect import connect
 from weft.transforms.plan_memory import plan_memory
@@ -56,12 +60,22 @@ class Dump:
 
 
 def run_passes(
-    stages: Compilation, mapping: Mapping, pe_count: int, dump: Dump | None = None
+    stages: Compilation,
+    mapping: Mapping,
+    pe_count: int,
+    machine: Machine | None = None,
+    dump: Dump | None = None,
 ) -> Compilation:
-    """From a stage graph to a mesh with addresses and routes."""
+    """From a stage graph to a mesh with addresses and routes. With a ``machine``, what the model of
+    time says of it is among the facts."""
     dump = dump or Dump(None)
     compilation = to_mesh(stages, mapping, pe_count)
     dump.module("to-mesh", compilation.module)
+    if machine is not None:
+        (mesh,) = compilation.module.ops
+        assert isinstance(mesh, MeshOp)
+        facts = {**compilation.facts, "timing": timing(mesh, machine, mapping.source).facts()}
+        compilation = replace(compilation, facts=facts)
     for name, run in PASSES:
         compilation = run(compilation)
         dump.module(name, compilation.module)

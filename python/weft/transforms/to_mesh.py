@@ -47,6 +47,10 @@ def _graph_of(module: ModuleOp) -> StageGraph:
     return graph
 
 
+#: Who reads a slot: label of the stage, number of its shard, and of its operand without constants.
+Reader = tuple[str, int, int]
+
+
 @dataclass
 class _Place:
     """A row of the placement to be."""
@@ -57,6 +61,7 @@ class _Place:
     constants: list[str] = field(default_factory=list)
     reads: list[tuple[int, Box, int]] = field(default_factory=list)
     writes: list[tuple[int, Box]] = field(default_factory=list)
+    readers: list[list[Reader]] = field(default_factory=list)  # of every slot
 
     def op(self) -> PlaceOp:
         return PlaceOp(
@@ -147,6 +152,7 @@ class _MeshMaker:
             return
         place = _Place(self.template([], [(value, whole)], {}, []), pe)
         place.reads.append((outer, whole, self.mapping.default_depth))
+        place.readers.append([])
         self.numbers[value] = self.add_tensor(name, value)
         place.writes.append((self.numbers[value], whole))
         self.places.append(place)
@@ -194,6 +200,7 @@ class _MeshMaker:
         place = _Place(template, firing.pe, [p.label for p in firing.parts], list(constants))
         for value, box in reads:
             place.reads.append((self.number(value), box, self.depth(firing, (value, box))))
+            place.readers.append(_readers(firing, (value, box)))
         for part in writes:
             place.writes.append((self.number(part.op.result), part.box))
         self.places.append(place)
@@ -210,12 +217,12 @@ class _MeshMaker:
         return self.numbers[value]
 
     def depth(self, firing: Firing, need: Need) -> int:
-        chosen = [
-            self.mapping.depths.get(_name_and_number(p.label))
-            for p in firing.parts
-            if need in p.needs()
-        ]
-        return max((d for d in chosen if d is not None), default=self.mapping.default_depth)
+        """The largest depth that one of its readers asks for."""
+        chosen = []
+        for label, number, operand in _readers(firing, need):
+            depths = self.mapping.depths.get((label, number))
+            chosen.append(depths[operand] if depths else self.mapping.default_depth)
+        return max(chosen)
 
     def constant(self, op: Constant, part: Box) -> str:
         """The key of a part of a constant."""
@@ -282,10 +289,13 @@ class _MeshMaker:
         )
 
 
-def _name_and_number(label: str) -> tuple[str, int]:
-    """A part's label taken apart: the stage's, and the shard's number."""
-    name, bracket, number = label.rpartition("[")
-    return (name, int(number[:-1])) if bracket and number[:-1].isdigit() else (label, 0)
+def _readers(firing: Firing, need: Need) -> list[Reader]:
+    return [
+        (part.op.label.data, part.number, operand)
+        for part in firing.parts
+        for operand, wanted in enumerate(part.needs())
+        if wanted == need
+    ]
 
 
 def _local_graph(
@@ -353,4 +363,5 @@ def to_mesh(compilation: Compilation, mapping: Mapping, pe_count: int) -> Compil
     maker = _MeshMaker(compilation, mapping, pe_count)
     module = maker.run()
     module.verify()
-    return replace(compilation, module=module, constants=maker.constants)
+    facts = {**compilation.facts, "readers": [place.readers for place in maker.places]}
+    return replace(compilation, module=module, constants=maker.constants, facts=facts)

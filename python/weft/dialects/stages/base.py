@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -197,3 +197,8 @@ def int_of(attribute: IntegerAttr[Any]) -> int:
 def elements(value: SSAValue) -> int:
     """How many elements a value has."""
     return prod(shape_of(value))
+
+
+def variables(stage: Stage) -> Iterator[SSAValue]:
+    """The operands that are no constants, in order."""
+    return (v for v in stage.operands if not isinstance(v.owner, Constant))

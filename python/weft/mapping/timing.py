@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mesh as a timed marked graph: how fast it can be, what limits it, how deep slots must be.
+
+Every place is a transition on its PE, every box that goes from one to another a channel. Inputs and
+outputs are transitions too, on the link that they come and go by. Times are in ticks of one clock
+that every PE's clock divides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, lcm, prod
+
+from weft.dialects.fabric import MeshOp, PlaceOp, Port, TemplateOp
+from weft.dialects.stages import Stage
+from weft.dialects.stages.base import elements
+from weft.kernels.view import ITEM_BYTES
+from weft.machines.model import CostData, Machine
+from weft.mapping.depths import Ring, choose_depths
+from weft.mapping.mapping import DRAM, HOST
+from weft.mapping.marked_graph import (
+    Bound,
+    Channel,
+    MarkedGraph,
+    Transition,
+    round_robin_period,
+    throughput_bound,
+)
+
+#: Deeper slots than this cost more memory than a faster frame is worth.
+_MAX_DEPTH = 16
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the model of time says of a mesh. Rates in frames a second."""
+
+    predicted_fps: float
+    guaranteed_fps: float
+    limited_by: str
+    kind: str
+
+    def facts(self) -> dict[str, object]:
+        """For the manifest."""
+        return {
+            "predicted_fps": round(self.predicted_fps, 3),
+            "guaranteed_fps": round(self.guaranteed_fps, 3),
+            "limited_by": self.limited_by,
+            "limit_kind": self.kind,
+            "live": True,
+        }
+
+
+class _Timer:
+    def __init__(self, mesh: MeshOp, machine: Machine, source: str | int) -> None:
+        self.mesh = mesh
+        self.machine = machine
+        self.source = source
+        self.usable = machine.usable()
+        self.places = mesh.places
+        self.tensors = mesh.tensors
+        self.templates = mesh.templates
+        self.ticks = lcm(*(c.clock_hz for c in machine.classes.values()))
+        self.work: dict[tuple[str, str], float] = {}
+        self.names = [self.name(i, place) for i, place in enumerate(self.places)]
+        self.ports = [mesh.ports(p, self.templates[p.template_name]) for p in self.places]
+        self.transitions: list[Transition] = []
+        self.rings: list[Ring] = []
+        self.owners: list[tuple[int, int]] = []  # place and read of each ring; -1 for outputs
+
+    @staticmethod
+    def name(number: int, place: PlaceOp) -> str:
+        labels = [label.data for label in place.labels]
+        return f"{number}:{'+'.join([*labels[:1], *labels[1:][-1:]]) or 'scatter'}"
+
+    def resource(self, pe: int) -> str:
+        return f"PE {self.usable[pe]}" if pe < len(self.usable) else "host"
+
+    def link(self) -> str:
+        return "DRAM" if self.source == DRAM else "host link"
+
+    def run(self) -> None:
+        writers: dict[int, list[tuple[int, Port]]] = {}
+        for number, (_, writes) in enumerate(self.ports):
+            for port in writes:
+                writers.setdefault(port.tensor, []).append((number, port))
+        sent = [0] * len(self.places)
+        for number, (reads, _) in enumerate(self.ports):
+            for index, read in enumerate(reads):
+                producers = self.producers(writers.get(read.tensor, []), read, sent)
+                self.add_ring(producers, self.names[number], read, (number, index))
+        self.add_outside(writers, sent)
+        for number, place in enumerate(self.places):
+            self.transitions.append(
+                Transition(
+                    self.names[number],
+                    self.cycles(place, sent[number]),
+                    self.resource(place.pe_index),
+                )
+            )
+
+    def producers(
+        self, writers: Sequence[tuple[int, Port]], read: Port, sent: list[int]
+    ) -> list[str]:
+        found = []
+        item = ITEM_BYTES[self.tensors[read.tensor].dtype]
+        for number, port in writers:
+            common = port.box.meet(read.box)
+            if common is not None:
+                found.append(self.names[number])
+                sent[number] += common.size * item
+        return found
+
+    def add_ring(
+        self, producers: Sequence[str], consumer: str, read: Port, owner: tuple[int, int]
+    ) -> None:
+        tensor = self.tensors[read.tensor]
+        if not producers:  # from outside
+            producers = [f"input {tensor.label.data}"]
+        size = read.box.size * ITEM_BYTES[tensor.dtype]
+        pairs = tuple((producer, consumer) for producer in dict.fromkeys(producers))
+        self.rings.append(Ring(pairs, size, read.depth))
+        self.owners.append(owner)
+
+    def add_outside(self, writers: Table[int, list[tuple[int, Port]]], sent: list[int]) -> None:
+        by_link = not isinstance(self.source, int)
+        rate = self.machine.links.get(DRAM if self.source == DRAM else HOST)
+        for channel in self.mesh.channels:
+            tensor = self.tensors[channel.tensor_index]
+            size = prod(tensor.shape) * ITEM_BYTES[tensor.dtype]
+            ticks = ceil(size * self.ticks / rate) if rate is not None and by_link else 0
+            kind = "input" if channel.is_input else "output"
+            label = tensor.label.data if channel.is_input else channel.label.data
+            name = f"{kind} {label}"
+            resource = self.link() if rate is not None and by_link else name
+            self.transitions.append(Transition(name, ticks, resource))
+            if not channel.is_input:
+                made = writers.get(channel.tensor_index, [])
+                pairs = tuple((self.names[number], name) for number, _ in made)
+                for number, port in made:
+                    sent[number] += port.box.size * ITEM_BYTES[tensor.dtype]
+                self.rings.append(Ring(pairs, size, int(channel.depth.value.data)))
+                self.owners.append((-1, 0))
+
+    def cycles(self, place: PlaceOp, sent: int) -> int:
+        """In ticks."""
+        if place.pe_index >= len(self.usable):
+            return 0
+        pe_class = self.machine.class_of(self.usable[place.pe_index])
+        template = self.templates[place.template_name]
+        assert isinstance(template, TemplateOp)
+        key = place.template_name, pe_class.name
+        if key not in self.work:
+            self.work[key] = _work(template, pe_class.cost)
+        return ceil(self.work[key] + sent * pe_class.cost.byte) * (self.ticks // pe_class.clock_hz)
+
+
+def _work(template: TemplateOp, cost: CostData) -> float:
+    """Cycles of one firing without its sends."""
+    total = cost.firing
+    for op in template.graph.body.block.ops:
+        if isinstance(op, Stage):
+            touched = 0 if op.is_view else elements(op.result)
+            total += op.macs() * cost.per_mac(op.kind) + touched * cost.element
+    return total
+
+
+def _timer(mesh: MeshOp, machine: Machine, source: str | int) -> _Timer:
+    timer = _Timer(mesh, machine, source)
+    timer.run()
+    return timer
+
+
+def marked_graph(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> MarkedGraph:
+    """The marked graph of a mesh whose templates are still stage graphs."""
+    timer = _timer(mesh, machine, source)
+    channels = tuple(
+        Channel(producer, consumer, ring.least)
+        for ring in timer.rings
+        for producer, consumer in ring.channels
+    )
+    return MarkedGraph(tuple(timer.transitions), channels)
+
+
+def timing(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> Timing:
+    """The rate that no schedule exceeds, the one that taking turns cannot miss, and what limits."""
+    graph = marked_graph(mesh, machine, source)
+    bound: Bound = throughput_bound(graph)
+    ticks = lcm(*(c.clock_hz for c in machine.classes.values()))
+    slowest = round_robin_period(graph)
+    return Timing(
+        float(ticks / bound.period_cycles) if bound.period_cycles else 0.0,
+        float(ticks / slowest) if slowest else 0.0,
+        bound.limited_by,
+        bound.kind,
+    )
+
+
+def deeper(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> dict[tuple[int, int], int]:
+    """Depths at which no credits are slower than the busiest resource, where those of the mesh are
+    not enough: (place, read) to a power of two."""
+    timer = _timer(mesh, machine, source)
+    chosen = choose_depths(timer.transitions, timer.rings)
+    found = {}
+    for owner, ring, depth in zip(timer.owners, timer.rings, chosen.depths, strict=True):
+        if depth > ring.least and owner[0] >= 0:
+            found[owner] = min(_MAX_DEPTH, 1 << (depth - 1).bit_length())
+    return found
