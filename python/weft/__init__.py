@@ -11,8 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from weft.compiler import check_mapping
     from weft.compiler import compile_model as compile
     from weft.engines.session import Session
+    from weft.graph import cost, graph
     from weft.machines import Machine, load_machine
     from weft.program import Program
     from weft.program import load_program as load
@@ -24,7 +26,10 @@ __all__ = [
     "Program",
     "Session",
     "__version__",
+    "check_mapping",
     "compile",
+    "cost",
+    "graph",
     "load",
     "load_machine",
 ]
@@ -33,7 +38,10 @@ _HOME = {
     "Machine": ("weft.machines", "Machine"),
     "Program": ("weft.program", "Program"),
     "Session": ("weft.engines.session", "Session"),
+    "check_mapping": ("weft.compiler", "check_mapping"),
     "compile": ("weft.compiler", "compile_model"),
+    "cost": ("weft.graph", "cost"),
+    "graph": ("weft.graph", "graph"),
     "load": ("weft.program", "load_program"),
     "load_machine": ("weft.machines", "load_machine"),
 }

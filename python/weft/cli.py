@@ -81,7 +81,9 @@ def _facts(program: Program) -> dict[str, Any]:
     }
 
 
-def _compiled(model: str, machine: str | None) -> Program:
+def _compiled(
+    model: str, machine: str | None, mapping: str | None = None, pes: int | None = None
+) -> Program:
     """A program folder as it is, or a model compiled (or found in the cache)."""
     import weft
     from weft.compiler import DEFAULT_MACHINE
@@ -92,42 +94,116 @@ def _compiled(model: str, machine: str | None) -> Program:
         compiled_for = program.manifest["machine"]
         if machine is not None and Path(machine).stem != compiled_for:
             raise InputError(f"{path} was compiled for {compiled_for}, not for {machine}")
+        for name, value in (("mapping", mapping), ("pes", pes)):
+            if value is not None:
+                raise InputError(f"{path} is compiled already; --{name} goes with a model file")
         return program
-    return weft.compile(path, machine or DEFAULT_MACHINE)
+    return weft.compile(path, machine or DEFAULT_MACHINE, mapping=mapping, pes=pes)
+
+
+_MACHINE = click.option("--machine", default=None, help="Bundled name or machine file.")
+_MAPPING = click.option("--mapping", type=click.Path(), help="Mapping file (JSON).")
+_PES = click.option("--pes", type=click.IntRange(1), help="Use at most so many PEs.")
 
 
 @main.command()
 @click.argument("model", type=click.Path())
-@click.option("-o", "--output", required=True, type=click.Path(), help="Folder to write.")
-@click.option("--machine", default=None, help="Bundled name or machine file.")
+@click.option("-o", "--output", type=click.Path(), help="Folder to write.")
+@_MACHINE
+@_MAPPING
+@_PES
+@click.option("--check-mapping", is_flag=True, help="Check the mapping and stop before code.")
 @click.option("--dump-ir", type=click.Path(), help="Folder for the IR after every pass.")
 @_JSON
 def compile(
-    model: str, output: str, machine: str | None, dump_ir: str | None, as_json: bool
+    model: str,
+    output: str | None,
+    machine: str | None,
+    mapping: str | None,
+    pes: int | None,
+    check_mapping: bool,
+    dump_ir: str | None,
+    as_json: bool,
 ) -> None:
     """Compile MODEL into a folder of C sources, constants and a manifest."""
     import weft
     from weft.compiler import DEFAULT_MACHINE
 
     start = time.perf_counter()
-    program = weft.compile(Path(model), machine or DEFAULT_MACHINE, output=output, dump_ir=dump_ir)
+    chosen = machine or DEFAULT_MACHINE
+    if check_mapping:
+        if output is not None or dump_ir is not None:
+            raise InputError("--check-mapping writes nothing: leave -o and --dump-ir out")
+        checked = weft.check_mapping(Path(model), chosen, mapping=mapping, pes=pes)
+        report = {**checked, "wall_s": round(time.perf_counter() - start, 3)}
+        _emit(report, as_json, _mapping_text(report))
+        return
+    if output is None:
+        raise InputError("say where the program goes: -o DIR")
+    program = weft.compile(
+        Path(model), chosen, output=output, mapping=mapping, pes=pes, dump_ir=dump_ir
+    )
     facts = {**_facts(program), "wall_s": round(time.perf_counter() - start, 3)}
-    memory = program.manifest["programs"][0]["memory"]
+    fullest = max(program.pes, key=lambda pe: pe["sram_bytes"])
+    packing = program.manifest["packing"]
     lines = [
-        f"{output}: {facts['stages']} stages on {facts['pes_used']} PE of {facts['machine']}",
-        f"  SRAM {facts['sram_peak_bytes']} bytes: "
-        + ", ".join(f"{k} {v}" for k, v in program.manifest["programs"][0]["sections"].items()),
-        f"  arena {memory['arena_ratio']:.3f} x its lower bound of "
-        f"{memory['arena_lower_bound']} bytes",
+        f"{output}: {facts['stages']} stages on {facts['pes_used']} PE(s) of {facts['machine']}, "
+        f"{facts['programs']} program(s)",
+        f"  fullest PE {fullest['name']}, {facts['sram_peak_bytes']} bytes of SRAM: "
+        + ", ".join(f"{k} {v}" for k, v in fullest["sections"].items()),
+        f"  scratch memory {packing['ratio']:.3f} x its lower bound of "
+        f"{packing['lower_bound']} bytes",
+        _speed(facts),
     ]
-    if program.manifest["programs"][0]["sizes_from"] is None:
+    sizes = [v for p in program.manifest["programs"] for v in p["sizes_from"].values()]
+    if None in sizes:
         lines.append("  code not measured: no target compiler (pip install weft[embedded])")
     _emit(facts, as_json, "\n".join(lines))
 
 
+def _speed(facts: dict[str, Any]) -> str:
+    return (
+        f"  at most {facts['predicted_fps']:g} frames/s by the model of time, "
+        f"limited by {facts['limited_by']}"
+    )
+
+
+def _mapping_text(facts: dict[str, Any]) -> str:
+    return (
+        f"the mapping is sound: {facts['stages']} stages on {facts['pes_used']} PE(s) of "
+        f"{facts['machine']}, no deadlock\n{_speed(facts)}"
+    )
+
+
 @main.command()
 @click.argument("model", type=click.Path())
-@click.option("--machine", default=None, help="Bundled name or machine file.")
+@click.option("-o", "--output", required=True, type=click.Path(), help="JSON file to write.")
+@_MACHINE
+@_JSON
+def graph(model: str, output: str, machine: str | None, as_json: bool) -> None:
+    """Write the stage graph of MODEL with its costs, for mappers outside of Weft."""
+    import weft
+    from weft.compiler import DEFAULT_MACHINE
+    from weft.frames import write_text
+
+    start = time.perf_counter()
+    found = weft.graph(Path(model), machine or DEFAULT_MACHINE)
+    write_text(Path(output), json_module.dumps(found.to_json(), indent=1) + "\n")
+    report = {
+        "machine": found.machine.name,
+        "stages": len(found.stages),
+        "macs": sum(stage.macs for stage in found.stages),
+        "output": output,
+        "wall_s": round(time.perf_counter() - start, 3),
+    }
+    _emit(report, as_json, f"{output}: {report['stages']} stages, {report['macs']} MACs a frame")
+
+
+@main.command()
+@click.argument("model", type=click.Path())
+@_MACHINE
+@_MAPPING
+@_PES
 @click.option("--engine", default="native", show_default=True, type=click.Choice(["native"]))
 @click.option("--input", "input_file", type=click.Path(), help=".npy, or .npz with several.")
 @click.option("--output", "output_file", type=click.Path(), help=".npy, or .npz if several.")
@@ -137,6 +213,8 @@ def compile(
 def run(
     model: str,
     machine: str | None,
+    mapping: str | None,
+    pes: int | None,
     engine: str,
     input_file: str | None,
     output_file: str | None,
@@ -152,10 +230,12 @@ def run(
     from weft.frames import output_digest, read_frames, write_outputs
 
     start = time.perf_counter()
-    program = _compiled(model, machine)
+    program = _compiled(model, machine, mapping, pes)
     batch = read_frames(program.inputs, input_file, frames, seed)
     with program.open(engine) as session:
+        begun = time.perf_counter()
         results = list(session.stream(batch))
+        streaming = time.perf_counter() - begun
     outputs = [r if isinstance(r, tuple) else (r,) for r in results]
     digest = output_digest(outputs)
     if output_file is not None:
@@ -164,10 +244,13 @@ def run(
         **_facts(program),
         "engine": engine,
         "frames": len(outputs),
+        "measured_fps": round(len(outputs) / streaming, 3),
         "output_sha256": digest,
         "wall_s": round(time.perf_counter() - start, 3),
     }
-    text = [f"{len(outputs)} frame(s) on {report['pes_used']} PE of {report['machine']} ({engine})"]
+    text = [
+        f"{len(outputs)} frame(s) on {report['pes_used']} PE(s) of {report['machine']} ({engine})"
+    ]
     for info, array in zip(program.outputs, outputs[0], strict=True):
         text.append(f"  {info.name} {info.dtype}{list(info.shape)}: {_preview(array)}")
     text.append(f"  sha256 of the output {digest}")

@@ -137,6 +137,58 @@ class MappingRequest:
         return json.dumps([data, self.pes], sort_keys=True)
 
 
+def stage_graph(model: Any, params: Mapping[str, Any] | None = None) -> tuple[str, Compilation]:
+    """A model's name and its stage graph. Raises ``ModelError`` or ``UnsupportedError``."""
+    from weft.transforms.pipeline import Dump
+
+    data, name = _model_bytes(model)
+    return name, _stages(model if data is None else data, name, params, Dump(None))
+
+
+def _stages(source: Any, name: str, params: Mapping[str, Any] | None, dump: Dump) -> Compilation:
+    # Imported here: these import TVM.
+    from weft.importers import import_model
+    from weft.relax.to_integer import to_integer
+    from weft.relax.to_stages import to_stages
+    from weft.transforms.to_mesh import unique_labels
+
+    relax_module, unsupported = import_model(source, name, params)
+    dump.text("import", ".relax.py", relax_module.script())
+    integer = to_integer(relax_module, name, unsupported)
+    dump.text("integer-stages", ".relax.py", integer.script())
+    stages = unique_labels(to_stages(integer))
+    dump.module("stages", stages.module)
+    return stages
+
+
+def check_mapping(
+    model: Any,
+    machine: str | Path | Machine = DEFAULT_MACHINE,
+    *,
+    mapping: str | Path | Mapping[str, Any] | None = None,
+    pes: int | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Everything that ``compile`` checks of a mapping before it makes code: boxes, PEs, liveness,
+    memory without code. Gives ``pes_used``, ``predicted_fps``, ``limited_by`` and the like.
+
+    Raises what ``compile`` raises.
+    """
+    from weft.placing import Placing
+
+    found = machine if isinstance(machine, Machine) else load_machine(machine)
+    _, stages = stage_graph(model, params)
+    placing = Placing(stages, found, mapping, pes)
+    placed = placing.search(placing.place)
+    return {
+        "machine": found.name,
+        "pes_used": len(placed.workers),
+        "programs": len(placed.mesh.programs),
+        "stages": len(placing.stages),
+        **placed.compilation.facts["timing"],
+    }
+
+
 @dataclass(frozen=True)
 class _Job:
     """What one call of ``compile_model`` asks for."""
@@ -149,23 +201,6 @@ class _Job:
     params: Mapping[str, Any] | None
     schedules: Mapping[str, ScheduleFunction] | None
     dump_ir: str | Path | None
-
-    def stages(self, dump: Dump) -> Compilation:
-        """The stage graph of the model."""
-        # Imported here: these import TVM.
-        from weft.importers import import_model
-        from weft.relax.to_integer import to_integer
-        from weft.relax.to_stages import to_stages
-        from weft.transforms.to_mesh import unique_labels
-
-        source = self.model if self.data is None else self.data
-        relax_module, unsupported = import_model(source, self.name, self.params)
-        dump.text("import", ".relax.py", relax_module.script())
-        integer = to_integer(relax_module, self.name, unsupported)
-        dump.text("integer-stages", ".relax.py", integer.script())
-        stages = unique_labels(to_stages(integer))
-        dump.module("stages", stages.module)
-        return stages
 
     def compile(self, folder: Path | None, *, in_cache: bool = False) -> Program:
         from weft.codegen.build import finish
@@ -180,7 +215,9 @@ class _Job:
             folder = keep.path / self.name
         check_target(folder)
         dump = Dump(Path(self.dump_ir) if self.dump_ir is not None else None)
-        placing = Placing(self.stages(dump), self.machine, self.request.mapping, self.request.pes)
+        source = self.model if self.data is None else self.data
+        stages = _stages(source, self.name, self.params, dump)
+        placing = Placing(stages, self.machine, self.request.mapping, self.request.pes)
 
         def write(mapping: NetworkMapping) -> None:
             placed = placing.place(mapping, dump)

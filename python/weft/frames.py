@@ -7,9 +7,10 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -114,14 +115,27 @@ def write_outputs(
         raise InputError(f"{path}: an output file ends in .npy or .npz")
     if not is_archive and len(arrays) != 1:
         raise InputError(f"{path}: the network has {len(arrays)} outputs; write them to a .npz")
+    with _replacing(path) as stream:
+        if is_archive:
+            np.savez(stream, allow_pickle=False, **arrays)
+        else:
+            np.save(stream, next(iter(arrays.values())))
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file that appears whole or not at all. Raises ``InputError``."""
+    with _replacing(path) as stream:
+        stream.write(text.encode())
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of ``path`` once it is complete."""
     try:
         descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
         try:
             with os.fdopen(descriptor, "wb") as stream:
-                if is_archive:
-                    np.savez(stream, allow_pickle=False, **arrays)
-                else:
-                    np.save(stream, next(iter(arrays.values())))
+                yield stream
             os.chmod(scratch, 0o644)
             os.replace(scratch, path)
         except BaseException:

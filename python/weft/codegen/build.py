@@ -175,7 +175,7 @@ def finish(
         "pes": [_pe(placed, code, bytes_.pes[code.number], measured) for code in placed.codes],
         "channels": [_channel(placed.mesh, end) for end in placed.ends],
         "timing": placed.compilation.facts["timing"],
-        "pes_of_machine": len(placed.pes),
+        "packing": _packing(placed.compilation),
         # Stages whose kernels are not generated from TensorIR: none yet.
         "hand_written": [],
     }
@@ -185,6 +185,16 @@ def finish(
 def _model_facts(name: str, data: bytes | None) -> dict[str, Any]:
     """What the manifest says of the model."""
     return {"name": name, "sha256": hashlib.sha256(data).hexdigest() if data is not None else None}
+
+
+def _packing(compilation: Compilation) -> dict[str, Any]:
+    """Of the shard whose scratch memory is furthest from what no packing can beat."""
+    worst = max(
+        compilation.facts["packing"].values(),
+        key=lambda p: (p["scratch_ratio"], p["scratch_bytes"]),
+        default={"scratch_bytes": 0, "scratch_lower_bound": 0, "scratch_ratio": 1.0},
+    )
+    return {key.removeprefix("scratch_"): value for key, value in worst.items()}
 
 
 def _programs(
