@@ -22,6 +22,7 @@ from weft.mapping.files import AXES
 from weft.mapping.split import cuttable_axes
 from weft.transforms.compilation import Compilation
 from weft.transforms.cut_stages import stages_of
+from weft.transforms.split_inputs import input_channels
 
 FORMAT = 1
 
@@ -38,7 +39,8 @@ class Tensor:
 @dataclass(frozen=True, eq=False)
 class GraphStage:
     """One stage. ``inputs`` names the stages or inputs that it reads, constants left out;
-    ``axes`` names the axes of its result along which it can be cut."""
+    ``axes`` names the axes of its result along which it can be cut; ``input_channels`` is how many
+    there are to cut over with ``split_inputs``, 1 if it cannot be."""
 
     name: str
     kind: str
@@ -47,6 +49,7 @@ class GraphStage:
     axes: tuple[str, ...]
     macs: int
     constants_bytes: int
+    input_channels: int
     op: Stage
 
     def __repr__(self) -> str:
@@ -99,6 +102,7 @@ class Graph:
             "axes": list(stage.axes),
             "macs": stage.macs,
             "constants_bytes": stage.constants_bytes,
+            "input_channels": stage.input_channels,
             "cycles": {name: c.cycles for name, c in costs.items()},
         }
 
@@ -160,6 +164,7 @@ def _stage(op: Stage, names: dict[SSAValue, str]) -> GraphStage:
         tuple(axes[a] for a in cuttable_axes(op) if a < len(axes)),
         op.macs(),
         constants,
+        input_channels(op),
         op,
     )
 

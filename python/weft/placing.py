@@ -16,12 +16,13 @@ from weft.dialects.stages.box import Box
 from weft.errors import DoesNotFitError, MappingError
 from weft.machines.model import Machine, PeClass
 from weft.mapping.balance import Worker, balanced
-from weft.mapping.files import parse_mapping, read_mapping
-from weft.mapping.mapping import Mapping, Shard
+from weft.mapping.files import load_mapping, parse_mapping, split_inputs_of
+from weft.mapping.mapping import DEFAULT_DEPTH, Mapping, Shard
 from weft.mapping.timing import deeper
 from weft.transforms.compilation import Compilation
 from weft.transforms.cut_stages import stages_of
 from weft.transforms.pipeline import Dump, run_passes
+from weft.transforms.split_inputs import split_inputs
 from weft.transforms.to_mesh import to_mesh
 
 _T = TypeVar("_T")
@@ -41,21 +42,20 @@ class Placing:
         self, stages: Compilation, machine: Machine, mapping: Any = None, pes: int | None = None
     ) -> None:
         """``mapping`` is a file's path or its data. Raises ``MappingError``."""
-        self.compilation = stages
-        self.stages: list[Stage] = stages_of(stages)
         self.machine = machine
+        where = f"mapping {mapping}" if isinstance(mapping, str | Path) else "mapping"
+        data = load_mapping(mapping) if isinstance(mapping, str | Path) else mapping
+        self.compilation = split_inputs(stages, split_inputs_of(data, where))
+        self.stages: list[Stage] = stages_of(self.compilation)
         usable = machine.usable()
         if pes is not None and not 1 <= pes <= len(usable):
             raise MappingError(
                 f"{pes} PEs were asked for; {machine.name} has {len(usable)} that can be used"
             )
         self.pes = range(len(usable) if pes is None else pes)
-        if mapping is None:
-            self.fixed = Mapping({})
-        elif isinstance(mapping, str | Path):
-            self.fixed = read_mapping(mapping, self.stages, machine)
-        else:
-            self.fixed = parse_mapping(mapping, self.stages, machine)
+        self.fixed = Mapping({})
+        if data is not None:
+            self.fixed = parse_mapping(data, self.stages, machine, where)
         self.is_complete = all(s.label.data in self.fixed.stages for s in self.stages)
 
     def capacity(self, pe_class: PeClass, reserve: int) -> int:
@@ -75,7 +75,7 @@ class Placing:
             pe_class = self.machine.class_of(usable[number])
             workers.append(Worker(number, pe_class, self.capacity(pe_class, reserve)))
         found = balanced(self.stages, workers, self.fixed.stages, self.fixed.source)
-        return found and replace(found, depths=self.fixed.depths)
+        return found and replace(self.fixed, stages=found.stages)
 
     def anyhow(self) -> Mapping:
         """All that is not fixed on the first PE, so that the check can say what is missing."""
@@ -122,7 +122,8 @@ class Placing:
                 mapping = self.choose(reserve)
                 if mapping is None:
                     break
-                mapping = replace(mapping, default_depth=depth)
+                if self.fixed.default_depth == DEFAULT_DEPTH:
+                    mapping = replace(mapping, default_depth=depth)
                 try:
                     return use(self.deepened(mapping) if deepen else mapping)
                 except DoesNotFitError as error:

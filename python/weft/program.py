@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 ENGINES = ("native",)
 
+# Tasks of no stage: borders of slots, and constants that are outputs.
+_PREPARATION = ("border", "copy")
+
 
 @dataclass(frozen=True)
 class TensorInfo:
@@ -62,8 +65,9 @@ class Program:
     @property
     def stages(self) -> list[str]:
         """The stages that its PEs compute, each once, without the numbers of shards."""
-        tasks = (t["name"] for pe in self.pes for shard in pe["shards"] for t in shard)
-        return list(dict.fromkeys(_stage_of(name) for name in tasks))
+        tasks = (t for pe in self.pes for shard in pe["shards"] for t in shard)
+        names = (t["name"] for t in tasks if t["stage"] not in _PREPARATION)
+        return list(dict.fromkeys(_stage_of(name) for name in names))
 
     def open(self, engine: str = "native", *, threads: int | None = None) -> Session:
         """Starts an engine. Use the session as a context manager. ``threads`` step its PEs: by

@@ -147,8 +147,8 @@ class _MeshWriter:
             largest = max(s.frame_bytes for s in tables.slots)
             raise MappingError(
                 f"PE number {place.pe_index} has {len(tables.slots)} slots, the largest of "
-                f"{largest} bytes; tables hold {MAX_SLOTS} of up to {MAX_SLOT_BYTES - 1}: spread its "
-                "shards over more PEs"
+                f"{largest} bytes; tables hold {MAX_SLOTS} of up to {MAX_SLOT_BYTES - 1}: "
+                "spread its shards over more PEs"
             )
 
     def add_shard(self, place: PlaceOp, routes: Sequence[Route]) -> None:

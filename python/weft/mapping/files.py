@@ -63,7 +63,7 @@ class _Reader:
         return tuple(data)
 
     def mapping(self, data: Any) -> Mapping:
-        optional = dict.fromkeys(("machine", "model", "source", "depth"), False)
+        optional = dict.fromkeys(("machine", "model", "source", "depth", "split_inputs"), False)
         keys = {"format": True, "stages": True, **optional}
         data = self.table(data, "the file", keys)
         if data["format"] != FORMAT or isinstance(data["format"], bool):
@@ -82,7 +82,7 @@ class _Reader:
             stages[name] = self.shards(self.stages[name], value, place)
         source = self.source(data.get("source", HOST))
         depth = self.depth(data.get("depth", DEFAULT_DEPTH), "depth")
-        return Mapping(stages, source, self.depths, depth)
+        return Mapping(stages, source, self.depths, depth, _split_inputs(data, self.where))
 
     def source(self, data: Any) -> str | int:
         if data == DRAM and DRAM not in self.machine.links:
@@ -195,11 +195,20 @@ def _shown(data: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def read_mapping(path: str | Path, stages: Sequence[Stage], machine: Machine) -> Mapping:
-    """Reads a mapping file for a model's stages. Stages that it does not name are left out.
+def _split_inputs(data: Any, where: str) -> dict[str, int]:
+    table = data.get("split_inputs", {}) if isinstance(data, dict) else {}
+    if not isinstance(table, dict):
+        raise MappingError(f"{where}: split_inputs: must be an object, not {_shown(table)}")
+    for name, count in table.items():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 2:
+            raise MappingError(
+                f"{where}: split_inputs['{name}']: must be 2 or more, not {_shown(count)}"
+            )
+    return table
 
-    Raises ``MappingError``.
-    """
+
+def load_mapping(path: str | Path) -> Any:
+    """The data of a mapping file, not looked at. Raises ``MappingError`` if it is no JSON."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -207,16 +216,21 @@ def read_mapping(path: str | Path, stages: Sequence[Stage], machine: Machine) ->
     except UnicodeDecodeError:
         raise MappingError(f"mapping {path} is not JSON: it is no text") from None
     try:
-        data = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MappingError(f"mapping {path} is not JSON: {error}") from None
-    return parse_mapping(data, stages, machine, f"mapping {path}")
+
+
+def split_inputs_of(data: Any, where: str = "mapping") -> dict[str, int]:
+    """The stages that a mapping cuts over their input channels. Raises ``MappingError``."""
+    return _split_inputs(data, where)
 
 
 def parse_mapping(
     data: Any, stages: Sequence[Stage], machine: Machine, where: str = "mapping"
 ) -> Mapping:
-    """The same from Python data: what ``json`` would give. Raises ``MappingError``."""
+    """A mapping from what ``json`` gives, for a model's stages as ``split_inputs`` left them.
+    Stages that it does not name are left out. Raises ``MappingError``."""
     return _Reader(where, stages, machine).mapping(data)
 
 
@@ -236,6 +250,7 @@ def mapping_data(mapping: Mapping, machine: Machine, model: str) -> dict[str, An
         "machine": machine.name,
         "source": pes[source] if isinstance(source, int) else source,
         "depth": mapping.default_depth,
+        "split_inputs": dict(mapping.split_inputs),
         "stages": {
             name: [shard(name, i, item) for i, item in enumerate(shards)]
             for name, shards in mapping.stages.items()

@@ -28,12 +28,14 @@ class Mapping:
     """``stages`` by label. ``source`` is ``HOST``, ``DRAM``, or the number of the PE that scatters
     inputs and gathers outputs. ``depths`` gives slots room for a power of two of frames: (label of
     the reading stage, number of its shard) to a depth for each operand that is no constant;
-    ``default_depth`` is for all others."""
+    ``default_depth`` is for all others. ``split_inputs`` has the stages that were cut over their
+    input channels, and into how many parts: those are stages of their own here."""
 
     stages: Table[str, tuple[Shard, ...]]
     source: str | int = HOST
     depths: Table[tuple[str, int], tuple[int, ...]] = field(default_factory=dict)
     default_depth: int = DEFAULT_DEPTH
+    split_inputs: Table[str, int] = field(default_factory=dict)
 
     @property
     def pes(self) -> list[int]:

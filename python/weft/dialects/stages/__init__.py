@@ -19,9 +19,16 @@ from weft.dialects.stages.movement import (
     SliceStage,
     TransposeStage,
 )
+from weft.dialects.stages.partial import (
+    AddPartialStage,
+    PartialConv2dStage,
+    PartialDenseStage,
+    RequantizeStage,
+)
 from weft.dialects.stages.reduction import MeanStage, PoolStage, SoftmaxStage
 
 ALL: tuple[type[Stage], ...] = (
+    AddPartialStage,
     AssembleStage,
     BinaryStage,
     ConcatStage,
@@ -31,8 +38,11 @@ ALL: tuple[type[Stage], ...] = (
     LookupStage,
     MeanStage,
     PadStage,
+    PartialConv2dStage,
+    PartialDenseStage,
     PoolStage,
     QuantizeStage,
+    RequantizeStage,
     ReshapeStage,
     SliceStage,
     SoftmaxStage,

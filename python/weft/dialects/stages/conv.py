@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stages with weights: convolution, depthwise convolution, dense."""
+"""Stages with weights: convolution, depthwise convolution, dense.
+
+All have a bias with the input's zero point folded in (int32), and a multiplier (int32) and shift
+(int8) a channel of the result.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects.builtin import I64, DenseArrayBase, IntegerAttr, TensorType
+from xdsl.ir import SSAValue
 from xdsl.irdl import ParsePropInAttrDict, irdl_op_definition, operand_def, prop_def, traits_def
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
@@ -20,41 +26,33 @@ from weft.kernels.depthwise import DepthwiseConv2d
 from weft.kernels.view import View
 
 
-class _Weighted(Stage):
-    """An int8 operator with weights, a bias with the input's zero point folded in (int32), and a
-    multiplier (int32) and shift (int8) a channel of the result."""
-
-    x = operand_def(TensorType)
-    weights = operand_def(TensorType)
-    bias = operand_def(TensorType)
-    multiplier = operand_def(TensorType)
-    shift = operand_def(TensorType)
-    zero_point = prop_def(IntegerAttr[I64])
-    low = prop_def(IntegerAttr[I64])
-    high = prop_def(IntegerAttr[I64])
-    traits = traits_def(Pure())
-    irdl_options = (ParsePropInAttrDict(),)
-
-    def _output_numbers(self) -> dict[str, int]:
-        return {
-            "zero_point": int_of(self.zero_point),
-            "low": int_of(self.low),
-            "high": int_of(self.high),
-        }
+def output_numbers(stage: Any) -> dict[str, int]:
+    """Zero point and limits of a stage with int8 results."""
+    return {
+        "zero_point": int_of(stage.zero_point),
+        "low": int_of(stage.low),
+        "high": int_of(stage.high),
+    }
 
 
-def _along_channels(box: Box, operands: int) -> tuple[Box, ...]:
+def along_channels(box: Box, operands: int) -> tuple[Box, ...]:
     """The box of one number a channel, for bias, multiplier and shift."""
     return (Box(box.begin[-1:], box.shape[-1:]),) * operands
 
 
-class _Convolution(_Weighted):
-    """NHWC. ``padding`` is top, bottom, left, right, filled with ``in_zero_point``."""
+class Windowed(Stage):
+    """NHWC, a window of weights moved over it. ``padding`` is top, bottom, left, right, filled with
+    ``in_zero_point``. Operands are the subclass's: the first two are these."""
 
+    if TYPE_CHECKING:
+        x: SSAValue
+        weights: SSAValue
     strides = prop_def(DenseArrayBase[I64])
     dilation = prop_def(DenseArrayBase[I64])
     padding = prop_def(DenseArrayBase[I64])
     in_zero_point = prop_def(IntegerAttr[I64])
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
 
     def border(self, operand: int) -> Border | None:
         padding = ints(self.padding)
@@ -64,10 +62,10 @@ class _Convolution(_Weighted):
         return Border(sides[0], sides[1], sides[2], sides[3], int_of(self.in_zero_point))
 
     @abstractmethod
-    def _filter(self) -> tuple[int, int]:
+    def filter(self) -> tuple[int, int]:
         """Height and width of the window."""
 
-    def _steps(self) -> tuple[int, int, int, int]:
+    def steps(self) -> tuple[int, int, int, int]:
         """Strides and dilation, each down and across."""
         (stride_h, stride_w), (dilation_h, dilation_w) = ints(self.strides), ints(self.dilation)
         return stride_h, stride_w, dilation_h, dilation_w
@@ -79,7 +77,7 @@ class _Convolution(_Weighted):
         top, bottom, left, right = ints(self.padding)
         sizes = (height + top + bottom, width + left + right)
         for axis, (size, taps, stride, dilation) in enumerate(
-            zip(sizes, self._filter(), ints(self.strides), ints(self.dilation), strict=True)
+            zip(sizes, self.filter(), ints(self.strides), ints(self.dilation), strict=True)
         ):
             reach = (shape_of(self.result)[1 + axis] - 1) * stride + (taps - 1) * dilation + 1
             if reach > size:
@@ -87,7 +85,7 @@ class _Convolution(_Weighted):
                     f"{self.name}: axis {1 + axis} reads {reach} of {size} padded elements"
                 )
 
-    def _spatial_cut(self, box: Box) -> tuple[list[Span], list[int]]:
+    def spatial_cut(self, box: Box) -> tuple[list[Span], list[int]]:
         """What it reads down and across, and the padding of the box."""
         top, _, left, _ = ints(self.padding)
         spans = [
@@ -95,7 +93,7 @@ class _Convolution(_Weighted):
             for axis, size, taps, stride, dilation, before in zip(
                 (1, 2),
                 shape_of(self.x)[1:3],
-                self._filter(),
+                self.filter(),
                 ints(self.strides),
                 ints(self.dilation),
                 (top, left),
@@ -104,7 +102,7 @@ class _Convolution(_Weighted):
         ]
         return spans, [side for span in spans for side in (span.before, span.after)]
 
-    def _spatial_numbers(self, x: View, out: View) -> dict[str, int]:
+    def spatial_numbers(self, x: View, out: View) -> dict[str, int]:
         return {
             "out_h": out.shape[0],
             "out_w": out.shape[1],
@@ -114,10 +112,23 @@ class _Convolution(_Weighted):
             "out_pixel": out.strides[1],
         }
 
-    def _first_tap(self, x: View) -> View:
+    def first_tap(self, x: View) -> View:
         """The image ``x`` (HWC) from the corner of its border on."""
         top, _, left, _ = ints(self.padding)
         return x.moved(-top * x.strides[0] - left * x.strides[1])
+
+
+class _Convolution(Windowed):
+    """With bias, multiplier and shift as every stage with weights has them."""
+
+    x = operand_def(TensorType)
+    weights = operand_def(TensorType)
+    bias = operand_def(TensorType)
+    multiplier = operand_def(TensorType)
+    shift = operand_def(TensorType)
+    zero_point = prop_def(IntegerAttr[I64])
+    low = prop_def(IntegerAttr[I64])
+    high = prop_def(IntegerAttr[I64])
 
 
 @irdl_op_definition
@@ -127,13 +138,13 @@ class Conv2dStage(_Convolution):
     name = "stages.conv2d"
     groups = prop_def(IntegerAttr[I64])
 
-    def _filter(self) -> tuple[int, int]:
+    def filter(self) -> tuple[int, int]:
         _, kernel_h, kernel_w, _ = shape_of(self.weights)
         return kernel_h, kernel_w
 
     def cut(self, box: Box) -> Cut:
         out_channels, *taps, in_channels = shape_of(self.weights)
-        (rows, columns), padding = self._spatial_cut(box)
+        (rows, columns), padding = self.spatial_cut(box)
         groups = int_of(self.groups)
         a_group = out_channels // groups
         first, last = box.begin[3] // a_group, -(-box.end[3] // a_group)
@@ -150,7 +161,7 @@ class Conv2dStage(_Convolution):
         )
         weights = Box((box.begin[3], 0, 0, 0), (box.shape[3], *taps, in_channels))
         return Cut(
-            (x, weights, *_along_channels(box, 3)), {"padding": padding, "groups": last - first}
+            (x, weights, *along_channels(box, 3)), {"padding": padding, "groups": last - first}
         )
 
     def macs(self) -> int:
@@ -159,13 +170,13 @@ class Conv2dStage(_Convolution):
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         x, weights, bias, multiplier, shift = inputs
         out_channels, kernel_h, kernel_w, in_channels = weights.shape
-        kernel = Conv2d(kernel_h, kernel_w, *self._steps(), in_channels)
+        kernel = Conv2d(kernel_h, kernel_w, *self.steps(), in_channels)
         groups = int_of(self.groups)
         channels = out_channels // groups
         made = []
         for frame in range(x.shape[0]):
             for group in range(groups):
-                image, result = self._first_tap(x.at(frame)), out.at(frame)
+                image, result = self.first_tap(x.at(frame)), out.at(frame)
                 first = group * channels
                 made.append(
                     KernelCall(
@@ -179,8 +190,8 @@ class Conv2dStage(_Convolution):
                             "out": result.moved(first * result.strides[2]).pointer,
                         },
                         numbers={
-                            **self._spatial_numbers(image, result),
-                            **self._output_numbers(),
+                            **self.spatial_numbers(image, result),
+                            **output_numbers(self),
                             "out_channels": channels,
                         },
                     )
@@ -194,12 +205,12 @@ class DepthwiseStage(_Convolution):
 
     name = "stages.depthwise"
 
-    def _filter(self) -> tuple[int, int]:
+    def filter(self) -> tuple[int, int]:
         kernel_h, kernel_w, _ = shape_of(self.weights)
         return kernel_h, kernel_w
 
     def cut(self, box: Box) -> Cut:
-        (rows, columns), padding = self._spatial_cut(box)
+        (rows, columns), padding = self.spatial_cut(box)
         multiplier = shape_of(self.weights)[2] // shape_of(self.x)[3]
         if box.begin[3] % multiplier or box.end[3] % multiplier:
             raise CutError(
@@ -214,20 +225,20 @@ class DepthwiseStage(_Convolution):
                 box.shape[3] // multiplier,
             ),
         )
-        weights = Box((0, 0, box.begin[3]), (*self._filter(), box.shape[3]))
-        return Cut((x, weights, *_along_channels(box, 3)), {"padding": padding})
+        weights = Box((0, 0, box.begin[3]), (*self.filter(), box.shape[3]))
+        return Cut((x, weights, *along_channels(box, 3)), {"padding": padding})
 
     def macs(self) -> int:
-        return prod(shape_of(self.result)) * prod(self._filter())
+        return prod(shape_of(self.result)) * prod(self.filter())
 
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         x, weights, bias, multiplier, shift = inputs
         kernel_h, kernel_w, out_channels = weights.shape
         channels = x.shape[3]
-        kernel = DepthwiseConv2d(kernel_h, kernel_w, *self._steps(), out_channels // channels)
+        kernel = DepthwiseConv2d(kernel_h, kernel_w, *self.steps(), out_channels // channels)
         made = []
         for frame in range(x.shape[0]):
-            image, result = self._first_tap(x.at(frame)), out.at(frame)
+            image, result = self.first_tap(x.at(frame)), out.at(frame)
             made.append(
                 KernelCall(
                     kernel,
@@ -240,8 +251,8 @@ class DepthwiseStage(_Convolution):
                         "out": result.pointer,
                     },
                     numbers={
-                        **self._spatial_numbers(image, result),
-                        **self._output_numbers(),
+                        **self.spatial_numbers(image, result),
+                        **output_numbers(self),
                         "channels": channels,
                         "w_tap": weights.strides[1],
                     },
@@ -251,10 +262,20 @@ class DepthwiseStage(_Convolution):
 
 
 @irdl_op_definition
-class DenseStage(_Weighted):
+class DenseStage(Stage):
     """``x[..., in]`` by weights ``[out, in]``: a 1x1 convolution along one row of vectors."""
 
     name = "stages.dense"
+    x = operand_def(TensorType)
+    weights = operand_def(TensorType)
+    bias = operand_def(TensorType)
+    multiplier = operand_def(TensorType)
+    shift = operand_def(TensorType)
+    zero_point = prop_def(IntegerAttr[I64])
+    low = prop_def(IntegerAttr[I64])
+    high = prop_def(IntegerAttr[I64])
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
 
     def cut(self, box: Box) -> Cut:
         in_channels = shape_of(self.weights)[1]
@@ -266,7 +287,7 @@ class DenseStage(_Weighted):
         else:
             x = Box((*box.begin[:-1], 0), (*box.shape[:-1], in_channels))
         weights = Box((box.begin[-1], 0), (box.shape[-1], in_channels))
-        return Cut((x, weights, *_along_channels(box, 3)))
+        return Cut((x, weights, *along_channels(box, 3)))
 
     def needs_dense(self, operand: int) -> bool:
         return operand == 0
@@ -291,7 +312,7 @@ class DenseStage(_Weighted):
                     "out": out.pointer,
                 },
                 numbers={
-                    **self._output_numbers(),
+                    **output_numbers(self),
                     "out_h": 1,
                     "out_w": rows,
                     "out_channels": out_channels,

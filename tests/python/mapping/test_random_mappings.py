@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where and how stages are computed never changes a byte: random networks on random places, several
+frames under way, against the same network on one PE."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support import strategies as single
+from support import strategies_elementwise as elementwise
+from support import strategies_movement as movement
+from support import strategies_networks
+from support.meshes import build, random_mapping, simplest_mapping, stage_graph
+from weft.machines import Machine, load_machine
+from weft.program import Program
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """16 PEs of 1 MiB: memory is not what is tried here."""
+    path = tmp_path_factory.mktemp("machine") / "roomy.toml"
+    path.write_text(
+        "format = 1\n[pe_class.m4]\ncore = 'cortex-m4f'\nclock_mhz = 150\nstack_bytes = 4096\n"
+        "memory = [{ name = 'sram', origin = 0, bytes = 1048576, "
+        "holds = ['code', 'constants', 'data'] }]\n"
+        "[grid]\nwidth = 4\nheight = 4\npe_class = 'm4'\n",
+        encoding="ascii",
+    )
+    return load_machine(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_target_compiler() -> Iterator[None]:
+    """Sizes on the target are not looked at here, and measuring them takes most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("weft.codegen.build.find_target_toolchain", lambda _: None)
+        yield
+
+
+def stream(program: Program, frames: list[Any], threads: int | None) -> list[tuple[Any, ...]]:
+    with program.open(threads=threads) as session:
+        results = session.stream(frames)
+        return [r if isinstance(r, tuple) else (r,) for r in results]
+
+
+def check(model: bytes, inputs: list[Any], machine: Machine, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    stages = stage_graph(model)
+    mapping = random_mapping(stages, machine, int(rng.integers(1, 17)), 5, rng)
+    frames = [inputs[i % len(inputs)] for i in range(max(len(inputs), int(rng.integers(1, 33))))]
+    with tempfile.TemporaryDirectory() as name:
+        whole = build(stages, machine, simplest_mapping(stages, machine), Path(name) / "whole")
+        mapped = build(stages, machine, mapping, Path(name) / "mapped")
+        assert len(whole.pes) == 1
+        expected = stream(whole, inputs, None)
+        got = stream(mapped, frames, int(rng.integers(0, 5)))
+    assert len(got) == len(frames)
+    for number, result in enumerate(got):
+        for want, have in zip(expected[number % len(inputs)], result, strict=True):
+            assert have.tobytes() == want.tobytes(), f"frame {number}: {json.dumps(mapping)}"
+
+
+@settings(max_examples=2 * settings().max_examples)
+@given(case=strategies_networks.networks(), seed=single.seeds)
+def test_networks(machine: Machine, case: single.Case, seed: int) -> None:
+    check(case.model, case.input_sets, machine, seed)
+
+
+OPERATORS = {
+    "conv2d": single.conv2d(),
+    "depthwise_conv2d": single.depthwise_conv2d(),
+    "fully_connected": single.fully_connected(),
+    "average_pool2d": single.average_pool2d(),
+    "max_pool2d": single.max_pool2d(),
+    "mean": single.mean(),
+    "add": elementwise.add(),
+    "mul": elementwise.mul(),
+    "softmax": elementwise.softmax(),
+    "concatenation": movement.concatenation(),
+    "padv2": movement.padv2(),
+    "transpose": movement.transpose(),
+    "split": movement.split(),
+}
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@settings(max_examples=1 + settings().max_examples // 4)
+@given(data=st.data(), seed=single.seeds)
+def test_operators(machine: Machine, operator: str, data: st.DataObject, seed: int) -> None:
+    case = data.draw(single.cases(OPERATORS[operator]))
+    check(case.model, case.input_sets, machine, seed)
