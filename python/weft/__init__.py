@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from weft.compiler import check_mapping
     from weft.compiler import compile_model as compile
+    from weft.engines.mesh import Mesh
     from weft.engines.session import Session
     from weft.graph import cost, graph
     from weft.machines import Machine, load_machine
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Machine",
+    "Mesh",
     "Program",
     "Session",
     "__version__",
@@ -36,6 +38,7 @@ __all__ = [
 
 _HOME = {
     "Machine": ("weft.machines", "Machine"),
+    "Mesh": ("weft.engines.mesh", "Mesh"),
     "Program": ("weft.program", "Program"),
     "Session": ("weft.engines.session", "Session"),
     "check_mapping": ("weft.compiler", "check_mapping"),

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 ENGINES = ("native",)
 
-# Tasks of no stage: borders of slots, and constants that are outputs.
-_PREPARATION = ("border", "copy")
+#: Tasks of no stage: borders of slots, and constants that are outputs.
+PREPARATION = ("border", "copy")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Program:
     def stages(self) -> list[str]:
         """The stages that its PEs compute, each once, without the numbers of shards."""
         tasks = (t for pe in self.pes for shard in pe["shards"] for t in shard)
-        names = (t["name"] for t in tasks if t["stage"] not in _PREPARATION)
+        names = (t["name"] for t in tasks if t["stage"] not in PREPARATION)
         return list(dict.fromkeys(_stage_of(name) for name in names))
 
     def open(self, engine: str = "native", *, threads: int | None = None) -> Session:

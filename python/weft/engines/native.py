@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from weft import _native
 from weft.engines.library import host_library
 from weft.engines.session import Array, Frame, Session
-from weft.engines.waits import describe_waits
+from weft.engines.waits import describe_waits, stages_text
 from weft.errors import EngineError, ProgramError
 from weft.program import Program
 
@@ -60,9 +60,15 @@ class NativeSession(Session):
         program: Program,
         threads: int | None = None,
         workers: _native.Workers | None = None,
+        places: Sequence[str] | None = None,
+        on_close: Callable[[NativeSession], None] | None = None,
     ) -> None:
-        """``workers`` are shared with other sessions; without them the session has its own."""
+        """``workers`` are shared with other sessions; without them the session has its own.
+        ``places`` says where its PEs are, if not where the program was compiled for."""
         super().__init__(program)
+        self.pes: tuple[Any, ...] = ()
+        self._places = list(places or [pe["name"] for pe in program.pes])
+        self._on_close = on_close
         if threads is None:
             threads = (os.cpu_count() or 1) if len(program.pes) > 1 else 0
         if threads < 0:
@@ -149,7 +155,7 @@ class NativeSession(Session):
         if not self._workers.wait(stream, output or self._outputs[0], feeding, FRAME_SECONDS):
             raise EngineError(
                 f"frame {self._fetched} did not end within {FRAME_SECONDS:.0f} s: "
-                + describe_waits(self.program, stream)
+                + describe_waits(self._rows(), stream)
             )
         self._check_failure(stream)
 
@@ -157,12 +163,20 @@ class NativeSession(Session):
         pe, status = stream.failure()
         if pe < 0:
             return
-        row = self.program.manifest["pes"][pe]
-        stages = ", ".join(t["name"] for shard in row["shards"] for t in shard) or "no stage"
+        row = self._rows()[pe]
+        tasks = [task for shard in row["shards"] for task in shard]
         raise EngineError(
-            f"frame {self._fetched}: PE {row['name']} ({stages}): "
+            f"frame {self._fetched}: PE {row['name']} ({stages_text(tasks)}): "
             f"{self._library.status_string(status)}"
         )
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """The manifest's rows of all PEs, named by where they are."""
+        names = iter(self._places)
+        return [
+            row if row["program"] is None else {**row, "name": next(names)}
+            for row in self.program.manifest["pes"]
+        ]
 
     # --- in place ---
 
@@ -211,6 +225,8 @@ class NativeSession(Session):
         if self._stream is not None:
             self._workers.detach(self._stream)
             self._stream = None
+            if self._on_close is not None:
+                self._on_close(self)
 
     def __del__(self) -> None:
         if getattr(self, "_stream", None) is not None:

@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from weft import _native
-from weft.program import Program
+from weft.program import PREPARATION
 
 # weft_wait_kind_t
 _KINDS = {1: "a frame of", 2: "a credit of", 3: "an input from outside, at"}
 _SHOWN = 8
 
 
-def describe_waits(program: Program, stream: _native.Stream) -> str:
-    """One line: every shard that waits, what for, and for whom; a circle first if there is one."""
-    rows = program.manifest["pes"]
+def describe_waits(rows: Sequence[Mapping[str, Any]], stream: _native.Stream) -> str:
+    """One line: every shard that waits, what for, and for whom; a circle first if there is one.
+    ``rows`` are the manifest's of all PEs."""
     waits = [
         (pe, shard, kind, frame, peer)
         for pe in range(len(rows))
@@ -24,8 +27,8 @@ def describe_waits(program: Program, stream: _native.Stream) -> str:
     order = {pe: i for i, pe in enumerate(circle)}
     waits.sort(key=lambda wait: (order.get(wait[0], len(order)), wait))
     texts = [
-        f"PE {rows[pe]['name']} ({_stages(rows[pe], shard)}) waits at frame {frame} for "
-        f"{_KINDS[kind]} PE {rows[peer]['name']}"
+        f"PE {rows[pe]['name']} ({stages_text(rows[pe]['shards'][shard])}) waits at frame {frame} "
+        f"for {_KINDS[kind]} PE {rows[peer]['name']}"
         for pe, shard, kind, frame, peer in waits[:_SHOWN]
     ]
     if len(waits) > _SHOWN:
@@ -33,10 +36,12 @@ def describe_waits(program: Program, stream: _native.Stream) -> str:
     return "; ".join(texts) or "every PE can go on"
 
 
-def _stages(row: dict[str, object], shard: int) -> str:
-    shards = row["shards"]
-    assert isinstance(shards, list)
-    return ", ".join(dict.fromkeys(task["name"] for task in shards[shard])) or "scatter"
+def stages_text(tasks: Sequence[Mapping[str, Any]]) -> str:
+    """The stages of some tasks in a few words."""
+    names = list(dict.fromkeys(t["name"] for t in tasks if t["stage"] not in PREPARATION))
+    if len(names) > 2:
+        return f"{names[0]} to {names[-1]}"
+    return ", ".join(names) or "scatter"
 
 
 def _circle(next_of: dict[int, int]) -> list[int]:

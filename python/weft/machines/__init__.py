@@ -4,6 +4,6 @@
 from __future__ import annotations
 
 from weft.machines.files import bundled_machines, load_machine
-from weft.machines.model import Machine, MemoryRegion, PeClass
+from weft.machines.model import Machine, MemoryRegion, Pe, PeClass
 
-__all__ = ["Machine", "MemoryRegion", "PeClass", "bundled_machines", "load_machine"]
+__all__ = ["Machine", "MemoryRegion", "Pe", "PeClass", "bundled_machines", "load_machine"]
