@@ -74,8 +74,10 @@ static inline int8_t weft_requantize_s8(int32_t x, int32_t multiplier, int32_t s
 /* sum / count to nearest, ties away from zero: average pooling. count > 0. */
 static inline int32_t weft_average(int32_t sum, int32_t count)
 {
-    const int32_t half = count / 2;
-    return (sum > 0 ? sum + half : sum - half) / count;
+    const int32_t whole = sum / count, rest = sum % count;
+    const int32_t magnitude = rest < 0 ? -rest : rest;
+    const int32_t away = magnitude >= count - magnitude ? 1 : 0; /* twice the rest: half or more */
+    return sum < 0 ? whole - away : whole + away;
 }
 
 /* x / scale to nearest, ties away from zero, as an int32 that is exact within +-1024 and stays
