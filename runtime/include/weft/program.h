@@ -141,11 +141,17 @@ typedef struct weft_call_row {
 } weft_call_row_t;
 
 /* Checks tables against themselves and against `program`: every index, every argument count, every
- * pointer offset and every state word, so that the executive need not look again. Reads both, keeps neither.
- * `available_words` bounds what may be read. Any context; time linear in the size of the tables.
+ * pointer offset and every state word, so that the executive need not look again. How far a kernel
+ * goes from its pointers is not known here. Reads both, keeps neither. `available_words` bounds
+ * what may be read. Any context; time linear in the size of the tables.
  * Fails with WEFT_E_ARGUMENT, WEFT_E_VERSION or WEFT_E_TABLES. */
 weft_status_t weft_tables_check(const weft_tables_t *tables, uint32_t available_words,
                                 const weft_program_t *program);
+
+/* Checks what tables say of the very PE that is to have them, which is `number`: both ends of what
+ * it sends to itself. After weft_tables_check. Any context; linear time. Fails with WEFT_E_ARGUMENT
+ * or WEFT_E_TABLES. */
+weft_status_t weft_tables_check_self(const weft_tables_t *tables, uint32_t number);
 
 const weft_slot_row_t *weft_tables_slot(const weft_tables_t *tables, uint32_t index);
 const weft_shard_row_t *weft_tables_shard(const weft_tables_t *tables, uint32_t index);
