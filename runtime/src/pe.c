@@ -15,6 +15,7 @@ weft_status_t weft_pe_init(weft_pe_t *pe, const weft_pe_config_t *config)
     if (pe == NULL || config == NULL) return WEFT_E_ARGUMENT;
     memset(pe, 0, sizeof *pe);
     WEFT_RETURN_IF_ERROR(weft_tables_check(config->tables, config->table_words, config->program));
+    WEFT_RETURN_IF_ERROR(weft_tables_check_self(config->tables, config->number));
     const weft_tables_t *tables = config->tables;
     if (config->arena_bytes < tables->arena_bytes || !is_aligned(config->arena) ||
         config->constants_bytes < tables->constants_bytes || !is_aligned(config->constants) ||
@@ -63,6 +64,18 @@ static bool has_frame(const weft_pe_t *pe, const weft_slot_row_t *slot)
     return weft_port_observe(arrivals_of(pe, slot, frame)) >= slot->producer_count;
 }
 
+/* Only the next frame of a producer counts: all others are repetitions. */
+static weft_status_t arrive(weft_pe_t *pe, const weft_slot_row_t *slot, uint32_t producer,
+                            uint32_t frame)
+{
+    uint32_t *delivered = delivered_of(pe, slot, producer);
+    if (weft_port_observe(delivered) != frame) return WEFT_OK;
+    if (frame - weft_port_observe(consumed_of(pe, slot)) >= slot->depth) return WEFT_E_SEQUENCE;
+    weft_port_publish(delivered, frame + 1u);
+    weft_port_add(arrivals_of(pe, slot, frame), 1u);
+    return WEFT_OK;
+}
+
 weft_status_t weft_pe_deliver_arrival(weft_pe_t *pe, uint32_t epoch, uint32_t slot,
                                       uint32_t producer, uint32_t frame)
 {
@@ -71,12 +84,9 @@ weft_status_t weft_pe_deliver_arrival(weft_pe_t *pe, uint32_t epoch, uint32_t sl
     }
     if (epoch != pe->epoch) return WEFT_OK;
     const weft_slot_row_t *row = weft_tables_slot(pe->tables, slot);
-    if (producer >= row->producer_count) return WEFT_E_ARGUMENT;
-    uint32_t *delivered = delivered_of(pe, row, producer);
-    if (weft_port_observe(delivered) != frame) return WEFT_OK;
-    weft_port_publish(delivered, frame + 1u);
-    weft_port_add(arrivals_of(pe, row, frame), 1u);
-    return WEFT_OK;
+    /* Every producer of a slot has a return; what the outside fills has none. */
+    if (producer >= row->return_count) return WEFT_E_ARGUMENT;
+    return arrive(pe, row, producer, frame);
 }
 
 weft_status_t weft_pe_deliver_credit(weft_pe_t *pe, uint32_t epoch, uint32_t send,
@@ -86,9 +96,12 @@ weft_status_t weft_pe_deliver_credit(weft_pe_t *pe, uint32_t epoch, uint32_t sen
         return WEFT_E_ARGUMENT;
     }
     if (epoch != pe->epoch) return WEFT_OK;
-    uint32_t *known = &pe->state[weft_tables_send(pe->tables, send)->state];
-    /* Newer, also across a wrap. One consumer tells it, in order but perhaps twice. */
-    if ((int32_t)(consumed - weft_port_observe(known)) > 0) weft_port_publish(known, consumed);
+    const weft_send_row_t *row = weft_tables_send(pe->tables, send);
+    uint32_t *known = &pe->state[row->state];
+    /* No more than `depth` frames are on their way, so whatever is newer is close; across a wrap,
+     * too. */
+    const uint32_t news = consumed - weft_port_observe(known);
+    if (news > 0u && news <= row->depth) weft_port_publish(known, consumed);
     return WEFT_OK;
 }
 
@@ -265,7 +278,9 @@ weft_status_t weft_pe_step(weft_pe_t *pe)
 weft_status_t weft_pe_fail(weft_pe_t *pe, weft_status_t fault)
 {
     if (pe == NULL || fault < WEFT_E_ARGUMENT) return WEFT_E_ARGUMENT;
-    weft_port_publish(&pe->told_fault, (uint32_t)fault);
+    if (weft_port_observe(&pe->told_fault) == 0u) {
+        weft_port_publish(&pe->told_fault, (uint32_t)fault);
+    }
     return WEFT_OK;
 }
 
@@ -312,7 +327,7 @@ weft_status_t weft_pe_channel_publish(weft_pe_t *pe, uint32_t channel)
     uint32_t frame = 0;
     WEFT_RETURN_IF_ERROR(channel_of(pe, channel, WEFT_CHANNEL_IN, &row));
     if (!has_room(pe, weft_tables_slot(pe->tables, row->slot), &frame)) return WEFT_E_SEQUENCE;
-    return weft_pe_deliver_arrival(pe, pe->epoch, row->slot, 0u, frame);
+    return arrive(pe, weft_tables_slot(pe->tables, row->slot), 0u, frame);
 }
 
 weft_status_t weft_pe_channel_observe(weft_pe_t *pe, uint32_t channel, const void **out_room)

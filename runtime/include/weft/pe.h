@@ -3,9 +3,9 @@
  *
  * There are no globals and no allocation: the caller owns all storage that a context points to and
  * keeps it alive and unmoved until the context is no longer used. A PE has one context; a host
- * has as many as it likes. One context is stepped by one thread at a time; the channel calls may
- * come from one other thread or interrupt a channel, and the deliver calls from any, while it is
- * stepped. */
+ * has as many as it likes. One context is stepped by one thread at a time; while it is stepped, the
+ * channel calls may come from one other thread or interrupt a channel, and the deliver calls from
+ * any, one at a time for a producer of a slot and for a send. */
 #ifndef WEFT_PE_H
 #define WEFT_PE_H
 
@@ -52,7 +52,8 @@ typedef struct weft_pe_config {
 
 /* Checks the configuration and the tables, then puts the context into its first state: no frame,
  * all credits there. The context keeps the pointers of `config`, not `config` itself. To start
- * anew, call it again. Thread or start-up context, not interrupts.
+ * anew, call it again. Thread or start-up context, not interrupts, and nothing else may use the
+ * context meanwhile: all PEs that send to each other are initialised before any is stepped.
  * Fails with WEFT_E_ARGUMENT, WEFT_E_STORAGE, WEFT_E_VERSION or WEFT_E_TABLES. */
 weft_status_t weft_pe_init(weft_pe_t *pe, const weft_pe_config_t *config);
 
@@ -66,19 +67,22 @@ weft_status_t weft_pe_step(weft_pe_t *pe);
 /* --- what other PEs say, called by the port: any context ------------------------------------- */
 
 /* Producer `producer` of `slot` has written frame `frame`. Repeated, out of turn or of another
- * epoch: ignored. */
+ * epoch: ignored. WEFT_E_ARGUMENT if there is no such producer, WEFT_E_SEQUENCE if it had no
+ * credit: it may have overwritten what is still in use. */
 weft_status_t weft_pe_deliver_arrival(weft_pe_t *pe, uint32_t epoch, uint32_t slot,
                                       uint32_t producer, uint32_t frame);
 
-/* The consumer of `send` has given back `consumed` frames in all. Older news and those of another
- * epoch are ignored. */
+/* The consumer of `send` has given back `consumed` frames in all. Older news, those further ahead
+ * than the slot has room for and those of another epoch are ignored. WEFT_E_ARGUMENT if there is no
+ * such send. */
 weft_status_t weft_pe_deliver_credit(weft_pe_t *pe, uint32_t epoch, uint32_t send,
                                      uint32_t consumed);
 
 /* --- what a port or a supervisor may say and ask: any context -------------------------------- */
 
 /* Ends the work of this PE with `fault`, which becomes sticky unless there is one already: a memory
- * error, a device's failure, an order to stop. WEFT_E_ARGUMENT if `fault` is not an error. */
+ * error, a device's failure, an order to stop. A step that runs meanwhile is finished first.
+ * WEFT_E_ARGUMENT if `fault` is not an error. */
 weft_status_t weft_pe_fail(weft_pe_t *pe, weft_status_t fault);
 
 /* What keeps a shard from firing. */
@@ -97,7 +101,8 @@ typedef struct weft_wait {
 } weft_wait_t;
 
 /* Says what `shard` waits for: who wonders why nothing moves walks from PE to PE. A look from
- * outside, which may be old when it is read. WEFT_E_ARGUMENT if there is no such shard. */
+ * outside, which may be old when it is read, and does not see faults: weft_pe_step tells them.
+ * WEFT_E_ARGUMENT if there is no such shard. */
 weft_status_t weft_pe_waits_for(const weft_pe_t *pe, uint32_t shard, weft_wait_t *out_wait);
 
 /* --- the outside's ends of the channels ------------------------------------------------------

@@ -2,7 +2,9 @@
 /* What the runtime asks of the machine below it. One folder under port/ implements it.
  *
  * Data written before a publish must be visible to whoever observes the published value, and data
- * sent before a signal must be there when the signal is delivered. */
+ * sent before a signal must be there when the signal is delivered. Signals from one PE to another
+ * are delivered in the order in which they were given, each at least once. A copy of an older one
+ * may come at any time: counters are cumulative. */
 #ifndef WEFT_PORT_H
 #define WEFT_PORT_H
 
@@ -28,11 +30,13 @@ weft_status_t weft_port_write(const struct weft_pe *pe, uint32_t to, uint32_t of
                               const void *from, uint32_t bytes);
 
 /* Have weft_pe_deliver_arrival called on PE number `to`, after what was written before, with the
- * epoch of `pe`. A message may come twice, and late: counters are cumulative. */
+ * epoch of `pe`. Thread context. What a signal returns becomes the fault of `pe`, if it is one: a
+ * port that knows what came of the delivery says so. */
 weft_status_t weft_port_signal_arrival(const struct weft_pe *pe, uint32_t to, uint32_t slot,
                                        uint32_t producer, uint32_t frame);
 
-/* Have weft_pe_deliver_credit called on PE number `to`, with the epoch of `pe`. */
+/* Have weft_pe_deliver_credit called on PE number `to`, with the epoch of `pe`. Any context: the
+ * outside gives back the frames of outputs. */
 weft_status_t weft_port_signal_credit(const struct weft_pe *pe, uint32_t to, uint32_t send,
                                       uint32_t consumed);
 

@@ -13,7 +13,7 @@ typedef enum weft_status {
     WEFT_E_VERSION = 5,  /* tables or program were made for another runtime */
     WEFT_E_TABLES = 6,   /* tables contradict themselves, the program or the storage */
     WEFT_E_STORAGE = 7,  /* storage too small or not aligned */
-    WEFT_E_SEQUENCE = 8, /* publish without acquire, release without observe */
+    WEFT_E_SEQUENCE = 8, /* publish without acquire, release without observe, no credit */
     WEFT_E_STOPPED = 9   /* ended from outside: by a supervisor, a test, a fault of the hardware */
 } weft_status_t;
 

@@ -2,6 +2,7 @@
 /* A mesh within one process: PEs are stepped by threads, messages are calls and copies. */
 #include "weft/port.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "mesh.h"
@@ -28,6 +29,13 @@ static weft_pe_t *find(const weft_pe_t *pe, uint32_t number)
     return mesh != NULL && number < mesh->count ? mesh->pes[number] : NULL;
 }
 
+/* A PE that was not initialised, or whose tables were refused, has no memory to write to. */
+static bool has_room(const weft_pe_t *target, uint32_t offset, uint32_t bytes)
+{
+    return target != NULL && target->tables != NULL && offset <= target->tables->arena_bytes &&
+           bytes <= target->tables->arena_bytes - offset;
+}
+
 static void wake(const weft_pe_t *pe)
 {
     const weft_host_mesh_t *mesh = pe->port;
@@ -38,10 +46,7 @@ weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint32_t offset,
                               uint32_t bytes)
 {
     const weft_pe_t *target = find(pe, to);
-    if (target == NULL || offset > target->tables->arena_bytes ||
-        bytes > target->tables->arena_bytes - offset) {
-        return WEFT_E_ARGUMENT;
-    }
+    if (!has_room(target, offset, bytes)) return WEFT_E_ARGUMENT;
     memcpy(target->arena + offset, from, bytes);
     return WEFT_OK;
 }
