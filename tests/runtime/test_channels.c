@@ -6,20 +6,11 @@
 static const uint8_t frame_a[FIXTURE_FRAME] = {1, 20, 100, 255};
 static const uint8_t frame_b[FIXTURE_FRAME] = {0, 9, 200, 254};
 
-static void run_until_idle(fixture_t *fixture)
-{
-    for (uint32_t i = 0; i < FIXTURE_TASKS; ++i) CHECK_EQ(weft_pe_step(&fixture->pe), WEFT_OK);
-    CHECK_EQ(weft_pe_step(&fixture->pe), WEFT_IDLE);
-}
-
 static void run_one_frame(fixture_t *fixture, const uint8_t *a, const uint8_t *b)
 {
-    uint8_t out[FIXTURE_FRAME], expected[FIXTURE_FRAME];
     fixture_feed_both(fixture, a, b);
-    run_until_idle(fixture);
-    fixture_fetch(fixture, out);
-    fixture_expected(a, b, expected);
-    CHECK(memcmp(out, expected, sizeof out) == 0);
+    fixture_run_frame(fixture);
+    fixture_fetch_sum(fixture, a, b);
 }
 
 TEST(a_frame_goes_through)
@@ -31,58 +22,103 @@ TEST(a_frame_goes_through)
     fixture_free(&fixture);
 }
 
-TEST(slots_lie_where_the_tables_say)
+/* Frame after frame in the next of a slot's rooms, and after the last in the first again. */
+TEST(rooms_lie_where_the_tables_say)
 {
-    void *slot = NULL;
+    void *room = NULL;
     const void *seen = NULL;
     fixture_t fixture;
     fixture_start(&fixture);
-    CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_A, &slot), WEFT_OK);
-    CHECK(slot == fixture.arena + fixture.words[AT_CHANNELS + ROW_OFFSET]);
-    CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_B, &slot), WEFT_OK);
-    CHECK(slot == fixture.arena + fixture.words[AT_CHANNELS + ROW_WORDS + ROW_OFFSET]);
-    fixture_feed_both(&fixture, frame_a, frame_b);
-    run_until_idle(&fixture);
-    CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_OK);
-    CHECK(seen == fixture.arena + fixture.words[AT_CHANNELS + OUT * ROW_WORDS + ROW_OFFSET]);
+    for (uint32_t i = 0; i < 5u; ++i) {
+        NOTE("frame %u", (unsigned)i);
+        CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_A, &room), WEFT_OK);
+        CHECK(room == fixture.arena + A_AT);
+        CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_B, &room), WEFT_OK);
+        CHECK(room == fixture.arena + B_AT + (i % 2u) * B_FRAME + 1u);
+        fixture_feed_both(&fixture, frame_a, frame_b);
+        fixture_run_frame(&fixture);
+        CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_OK);
+        CHECK(seen == fixture.arena + OUT_AT + (i % 2u) * OUT_FRAME + 1u);
+        CHECK_EQ(weft_pe_channel_release(&fixture.pe, OUT), WEFT_OK);
+    }
     fixture_free(&fixture);
 }
 
-/* Nothing is taken by looking: the same slot again and again. */
+/* Nothing is taken by looking: the same room again and again. */
 TEST(acquire_and_observe_may_be_repeated)
 {
-    void *slot = NULL;
+    void *room = NULL;
     const void *seen = NULL;
     fixture_t fixture;
     fixture_start(&fixture);
     for (int i = 0; i < 3; ++i) {
-        CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_A, &slot), WEFT_OK);
+        CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_A, &room), WEFT_OK);
     }
     fixture_feed_both(&fixture, frame_a, frame_b);
-    run_until_idle(&fixture);
+    fixture_run_frame(&fixture);
     for (int i = 0; i < 3; ++i) {
         CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_OK);
     }
     CHECK_EQ(weft_pe_channel_release(&fixture.pe, OUT), WEFT_OK);
+    CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_NO_FRAME);
     fixture_free(&fixture);
 }
 
 TEST(an_input_is_the_pes_from_publish_to_the_end_of_the_firing)
 {
-    void *slot = NULL;
+    void *room = NULL;
     fixture_t fixture;
     fixture_start(&fixture);
     fixture_feed_both(&fixture, frame_a, frame_b);
-    for (uint32_t step = 0; step < FIXTURE_TASKS; ++step) {
-        slot = &slot;
-        CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_A, &slot), WEFT_NO_CREDIT);
-        CHECK(slot == &slot); /* an output is set on success only */
+    for (uint32_t step = 0; step < 3u; ++step) { /* the first shard's */
+        room = &room;
+        CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_A, &room), WEFT_NO_CREDIT);
+        CHECK(room == &room); /* an output is set on success only */
         CHECK_EQ(weft_pe_channel_publish(&fixture.pe, IN_A), WEFT_E_SEQUENCE);
-        CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_B, &slot), WEFT_NO_CREDIT);
         CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_OK);
     }
-    CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_A, &slot), WEFT_OK);
-    CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_B, &slot), WEFT_OK);
+    CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_A, &room), WEFT_OK);
+    fixture_free(&fixture);
+}
+
+TEST(a_slot_takes_as_many_frames_as_it_is_deep)
+{
+    void *room = NULL;
+    fixture_t fixture;
+    fixture_start(&fixture);
+    fixture_feed(&fixture, IN_B, frame_a);
+    fixture_feed(&fixture, IN_B, frame_b);
+    CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_B, &room), WEFT_NO_CREDIT);
+    CHECK_EQ(weft_pe_channel_publish(&fixture.pe, IN_B), WEFT_E_SEQUENCE);
+    fixture_feed(&fixture, IN_A, frame_a);
+    fixture_run_frame(&fixture);
+    fixture_feed(&fixture, IN_B, frame_b); /* one has been consumed */
+    CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_B, &room), WEFT_NO_CREDIT);
+    fixture_fetch_sum(&fixture, frame_a, frame_a);
+    fixture_feed(&fixture, IN_A, frame_a);
+    fixture_run_frame(&fixture);
+    fixture_fetch_sum(&fixture, frame_a, frame_b);
+    fixture_free(&fixture);
+}
+
+/* Published frames come out in order, however many wait. */
+TEST(an_output_holds_as_many_frames_as_it_is_deep)
+{
+    const void *seen = NULL;
+    fixture_t fixture;
+    fixture_start(&fixture);
+    fixture_feed_both(&fixture, frame_a, frame_b);
+    fixture_run_frame(&fixture);
+    fixture_feed_both(&fixture, frame_b, frame_b);
+    fixture_run_frame(&fixture);
+    fixture_feed_both(&fixture, frame_a, frame_a);
+    for (uint32_t i = 0; i < 3u; ++i) CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_OK);
+    CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_IDLE); /* the second shard has no credit */
+    fixture_fetch_sum(&fixture, frame_a, frame_b);
+    CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_OK);
+    fixture_fetch_sum(&fixture, frame_b, frame_b);
+    fixture_fetch_sum(&fixture, frame_a, frame_a);
+    CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_NO_FRAME);
     fixture_free(&fixture);
 }
 
@@ -96,8 +132,8 @@ TEST(publishing_twice_is_out_of_sequence)
         CHECK_EQ(weft_pe_channel_publish(&fixture.pe, IN_A), WEFT_E_SEQUENCE);
     }
     fixture_feed(&fixture, IN_B, frame_b);
-    run_until_idle(&fixture);
-    CHECK_EQ(fixture.pe.frame, 1);
+    fixture_run_frame(&fixture);
+    CHECK_EQ(fixture_frames_done(&fixture), 1);
     fixture_free(&fixture);
 }
 
@@ -109,7 +145,7 @@ TEST(releasing_without_a_frame_is_out_of_sequence)
     CHECK_EQ(weft_pe_channel_release(&fixture.pe, OUT), WEFT_E_SEQUENCE);
     fixture_feed_both(&fixture, frame_a, frame_b);
     CHECK_EQ(weft_pe_channel_release(&fixture.pe, OUT), WEFT_E_SEQUENCE);
-    run_until_idle(&fixture);
+    fixture_run_frame(&fixture);
     CHECK_EQ(weft_pe_channel_release(&fixture.pe, OUT), WEFT_OK);
     CHECK_EQ(weft_pe_channel_release(&fixture.pe, OUT), WEFT_E_SEQUENCE);
     CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_NO_FRAME);
@@ -123,7 +159,7 @@ TEST(an_output_is_not_seen_before_the_firing_ends)
     fixture_t fixture;
     fixture_start(&fixture);
     fixture_feed_both(&fixture, frame_a, frame_b);
-    for (uint32_t step = 0; step < FIXTURE_TASKS; ++step) {
+    for (uint32_t step = 0; step < FIXTURE_STEPS; ++step) {
         seen = &seen;
         CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_NO_FRAME);
         CHECK(seen == &seen);
@@ -135,29 +171,29 @@ TEST(an_output_is_not_seen_before_the_firing_ends)
 
 TEST(channels_have_one_direction)
 {
-    void *slot = NULL;
+    void *room = NULL;
     const void *seen = NULL;
     fixture_t fixture;
     fixture_start(&fixture);
-    CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, OUT, &slot), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, OUT, &room), WEFT_E_ARGUMENT);
     CHECK_EQ(weft_pe_channel_publish(&fixture.pe, OUT), WEFT_E_ARGUMENT);
     CHECK_EQ(weft_pe_channel_observe(&fixture.pe, IN_A, &seen), WEFT_E_ARGUMENT);
     CHECK_EQ(weft_pe_channel_release(&fixture.pe, IN_A), WEFT_E_ARGUMENT);
     fixture_feed_both(&fixture, frame_a, frame_b);
     CHECK_EQ(weft_pe_channel_release(&fixture.pe, IN_B), WEFT_E_ARGUMENT);
-    run_until_idle(&fixture);
+    fixture_run_frame(&fixture);
     fixture_free(&fixture);
 }
 
 TEST(channels_that_are_not_there)
 {
     static const uint32_t indices[] = {FIXTURE_CHANNELS, 100u, 0x80000000u, UINT32_MAX};
-    void *slot = NULL;
+    void *room = NULL;
     const void *seen = NULL;
     fixture_t fixture;
     fixture_start(&fixture);
     for (size_t i = 0; i < sizeof indices / sizeof indices[0]; ++i) {
-        CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, indices[i], &slot), WEFT_E_ARGUMENT);
+        CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, indices[i], &room), WEFT_E_ARGUMENT);
         CHECK_EQ(weft_pe_channel_publish(&fixture.pe, indices[i]), WEFT_E_ARGUMENT);
         CHECK_EQ(weft_pe_channel_observe(&fixture.pe, indices[i], &seen), WEFT_E_ARGUMENT);
         CHECK_EQ(weft_pe_channel_release(&fixture.pe, indices[i]), WEFT_E_ARGUMENT);
@@ -179,58 +215,49 @@ TEST(counters_wrap_around)
 {
     fixture_t fixture;
     fixture_start(&fixture);
-    for (uint32_t i = 0; i < FIXTURE_CHANNELS; ++i) {
-        fixture.channels[i].published = UINT32_MAX - 2u;
-        fixture.channels[i].released = UINT32_MAX - 2u;
-    }
+    fixture_preset(&fixture, UINT32_MAX - 2u);
     for (uint32_t i = 0; i < 8u; ++i) {
         NOTE("frame %u", (unsigned)i);
         run_one_frame(&fixture, frame_a, frame_b);
+        run_one_frame(&fixture, frame_b, frame_b);
     }
-    for (uint32_t i = 0; i < FIXTURE_CHANNELS; ++i) {
-        CHECK_EQ(fixture.channels[i].published, 5);
-        CHECK_EQ(fixture.channels[i].released, 5);
-    }
+    CHECK_EQ(fixture_frames_done(&fixture), 13);
     fixture_free(&fixture);
 }
 
-/* A full slot whose two counters lie on both sides of the wrap. */
+/* Full slots whose counters lie on both sides of the wrap. */
 TEST(a_full_slot_is_full_across_the_wrap)
 {
-    void *slot = NULL;
-    const void *seen = NULL;
+    void *room = NULL;
     fixture_t fixture;
     fixture_start(&fixture);
-    for (uint32_t i = 0; i < FIXTURE_CHANNELS; ++i) {
-        fixture.channels[i].published = 0u;
-        fixture.channels[i].released = UINT32_MAX;
+    fixture_preset(&fixture, UINT32_MAX);
+    fixture_feed_both(&fixture, frame_a, frame_b);
+    fixture_feed(&fixture, IN_B, frame_a);
+    for (uint32_t channel = IN_A; channel <= IN_B; ++channel) {
+        CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, channel, &room), WEFT_NO_CREDIT);
+        CHECK_EQ(weft_pe_channel_publish(&fixture.pe, channel), WEFT_E_SEQUENCE);
     }
-    CHECK_EQ(weft_pe_channel_acquire(&fixture.pe, IN_A, &slot), WEFT_NO_CREDIT);
-    CHECK_EQ(weft_pe_channel_publish(&fixture.pe, IN_A), WEFT_E_SEQUENCE);
+    fixture_run_frame(&fixture);
+    fixture_feed(&fixture, IN_A, frame_a);
+    fixture_run_frame(&fixture);
+    fixture_feed_both(&fixture, frame_b, frame_b);
+    for (uint32_t i = 0; i < 3u; ++i) CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_OK);
     CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_IDLE); /* the output is full, too */
-    CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_OK);
-    CHECK_EQ(weft_pe_channel_release(&fixture.pe, OUT), WEFT_OK);
-    run_until_idle(&fixture);
+    fixture_fetch_sum(&fixture, frame_a, frame_b);
+    CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_OK);
+    fixture_fetch_sum(&fixture, frame_a, frame_a);
+    fixture_fetch_sum(&fixture, frame_b, frame_b);
     fixture_free(&fixture);
 }
 
-TEST(the_frame_counter_wraps_and_nothing_hangs_on_it)
-{
-    fixture_t fixture;
-    fixture_start(&fixture);
-    fixture.pe.frame = UINT32_MAX;
-    run_one_frame(&fixture, frame_a, frame_b);
-    CHECK_EQ(fixture.pe.frame, 0);
-    run_one_frame(&fixture, frame_a, frame_b);
-    fixture_free(&fixture);
-}
-
-TEST_MAIN(CASE(a_frame_goes_through), CASE(slots_lie_where_the_tables_say),
+TEST_MAIN(CASE(a_frame_goes_through), CASE(rooms_lie_where_the_tables_say),
           CASE(acquire_and_observe_may_be_repeated),
           CASE(an_input_is_the_pes_from_publish_to_the_end_of_the_firing),
+          CASE(a_slot_takes_as_many_frames_as_it_is_deep),
+          CASE(an_output_holds_as_many_frames_as_it_is_deep),
           CASE(publishing_twice_is_out_of_sequence),
           CASE(releasing_without_a_frame_is_out_of_sequence),
           CASE(an_output_is_not_seen_before_the_firing_ends), CASE(channels_have_one_direction),
           CASE(channels_that_are_not_there), CASE(null_results), CASE(counters_wrap_around),
-          CASE(a_full_slot_is_full_across_the_wrap),
-          CASE(the_frame_counter_wraps_and_nothing_hangs_on_it))
+          CASE(a_full_slot_is_full_across_the_wrap))

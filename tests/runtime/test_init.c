@@ -11,13 +11,18 @@ static weft_status_t init(fixture_t *fixture)
 /* After a failure the context is not usable, and says so. */
 static void is_unusable(fixture_t *fixture)
 {
-    void *slot = NULL;
+    void *room = NULL;
     const void *seen = NULL;
+    weft_wait_t wait;
     CHECK_EQ(weft_pe_step(&fixture->pe), WEFT_E_ARGUMENT);
-    CHECK_EQ(weft_pe_channel_acquire(&fixture->pe, IN_A, &slot), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_channel_acquire(&fixture->pe, IN_A, &room), WEFT_E_ARGUMENT);
     CHECK_EQ(weft_pe_channel_publish(&fixture->pe, IN_A), WEFT_E_ARGUMENT);
     CHECK_EQ(weft_pe_channel_observe(&fixture->pe, OUT, &seen), WEFT_E_ARGUMENT);
     CHECK_EQ(weft_pe_channel_release(&fixture->pe, OUT), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_deliver_arrival(&fixture->pe, FIXTURE_EPOCH, SLOT_MIDDLE, 0u, 0u),
+             WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_deliver_credit(&fixture->pe, FIXTURE_EPOCH, 0u, 1u), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_waits_for(&fixture->pe, 0u, &wait), WEFT_E_ARGUMENT);
 }
 
 static void fails(fixture_t *fixture, weft_status_t expected)
@@ -39,13 +44,18 @@ TEST(null_context_or_configuration)
 
 TEST(null_context_in_every_other_call)
 {
-    void *slot = NULL;
+    void *room = NULL;
     const void *seen = NULL;
+    weft_wait_t wait;
     CHECK_EQ(weft_pe_step(NULL), WEFT_E_ARGUMENT);
-    CHECK_EQ(weft_pe_channel_acquire(NULL, 0u, &slot), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_channel_acquire(NULL, 0u, &room), WEFT_E_ARGUMENT);
     CHECK_EQ(weft_pe_channel_publish(NULL, 0u), WEFT_E_ARGUMENT);
     CHECK_EQ(weft_pe_channel_observe(NULL, 0u, &seen), WEFT_E_ARGUMENT);
     CHECK_EQ(weft_pe_channel_release(NULL, 0u), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_deliver_arrival(NULL, 0u, 0u, 0u, 0u), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_deliver_credit(NULL, 0u, 0u, 0u), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_fail(NULL, WEFT_E_STOPPED), WEFT_E_ARGUMENT);
+    CHECK_EQ(weft_pe_waits_for(NULL, 0u, &wait), WEFT_E_ARGUMENT);
 }
 
 TEST(null_program)
@@ -80,11 +90,11 @@ TEST(null_constants)
     fails(&fixture, WEFT_E_ARGUMENT);
 }
 
-TEST(null_channels)
+TEST(null_state)
 {
     fixture_t fixture;
     fixture_make(&fixture);
-    fixture.config.channels = NULL;
+    fixture.config.state = NULL;
     fails(&fixture, WEFT_E_ARGUMENT);
 }
 
@@ -128,11 +138,11 @@ TEST(constants_too_small)
     fails(&fixture, WEFT_E_STORAGE);
 }
 
-TEST(too_few_channels)
+TEST(too_few_state_words)
 {
     fixture_t fixture;
     fixture_make(&fixture);
-    fixture.config.channel_capacity -= 1u;
+    fixture.config.state_words -= 1u;
     fails(&fixture, WEFT_E_STORAGE);
 }
 
@@ -169,7 +179,7 @@ TEST(more_storage_than_needed_is_no_fault)
     fixture_make(&fixture);
     fixture.config.arena_bytes = UINT32_MAX; /* a claim: nothing behind the tables' size is used */
     fixture.config.constants_bytes = UINT32_MAX;
-    fixture.config.channel_capacity = UINT32_MAX;
+    fixture.config.state_words = UINT32_MAX;
     CHECK_EQ(init(&fixture), WEFT_OK);
     fixture_free(&fixture);
 }
@@ -179,22 +189,41 @@ TEST(no_constants_need_no_pointer)
     fixture_t fixture;
     fixture_make(&fixture);
     fixture.words[AT_CONSTANTS_BYTES] = 0u;
-    fixture.words[ARGS_ADD + 1] = 32u; /* the one pointer into them */
+    fixture.words[ARGS_ADD + 1] = SCRATCH_AT; /* the one pointer into them */
     fixture.config.constants = NULL;
     fixture.config.constants_bytes = 0u;
     CHECK_EQ(init(&fixture), WEFT_OK);
     fixture_free(&fixture);
 }
 
-TEST(no_channels_need_no_pointer)
+/* A PE that has been given nothing to do. */
+TEST(empty_tables_need_no_storage)
+{
+    static const uint32_t counts[] = {AT_SLOT_COUNT,   AT_SHARD_COUNT,    AT_SEND_COUNT,
+                                      AT_RETURN_COUNT, AT_CHANNEL_COUNT,  AT_TASK_COUNT,
+                                      AT_CALL_COUNT,   AT_ARGS_COUNT,     AT_STATE_WORDS,
+                                      AT_ARENA_BYTES,  AT_CONSTANTS_BYTES};
+    fixture_t fixture;
+    fixture_make(&fixture);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; ++i) fixture.words[counts[i]] = 0u;
+    fixture.config.arena = NULL;
+    fixture.config.arena_bytes = 0u;
+    fixture.config.constants = NULL;
+    fixture.config.constants_bytes = 0u;
+    fixture.config.state = NULL;
+    fixture.config.state_words = 0u;
+    CHECK_EQ(init(&fixture), WEFT_OK);
+    for (int i = 0; i < 3; ++i) CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_IDLE);
+    fixture_free(&fixture);
+}
+
+/* The tables of another PE: what they send to themselves would go to a stranger, or come from one. */
+TEST(sends_to_itself_must_fit_together)
 {
     fixture_t fixture;
     fixture_make(&fixture);
-    fixture.words[AT_CHANNEL_COUNT] = 0u;
-    fixture.config.channels = NULL;
-    fixture.config.channel_capacity = 0u;
-    CHECK_EQ(init(&fixture), WEFT_OK);
-    fixture_free(&fixture);
+    fixture.words[in_return(1u, RETURN_SEND)] = 0u;
+    fails(&fixture, WEFT_E_TABLES);
 }
 
 TEST(the_first_state)
@@ -204,9 +233,10 @@ TEST(the_first_state)
     fixture_t fixture;
     fixture_make(&fixture);
     memset(&fixture.pe, 0xA5, sizeof fixture.pe);
-    memset(fixture.channels, 0xA5, FIXTURE_CHANNELS * sizeof *fixture.channels);
+    memset(fixture.state, 0xA5, FIXTURE_STATE_WORDS * sizeof *fixture.state);
     CHECK_EQ(init(&fixture), WEFT_OK);
-    CHECK_EQ(fixture.pe.frame, 0);
+    CHECK_EQ(fixture_frames_done(&fixture), 0);
+    for (uint32_t i = 0; i < FIXTURE_STATE_WORDS; ++i) CHECK_EQ(fixture.state[i], 0);
     CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_IDLE);
     CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_NO_FRAME);
     fixture_feed_both(&fixture, frame, frame); /* all credits are there */
@@ -226,15 +256,12 @@ TEST(init_does_not_touch_arena_constants_or_tables)
 TEST(the_configuration_itself_is_not_kept)
 {
     const uint8_t a[FIXTURE_FRAME] = {1, 2, 3, 4}, b[FIXTURE_FRAME] = {5, 6, 7, 8};
-    uint8_t out[FIXTURE_FRAME], expected[FIXTURE_FRAME];
     fixture_t fixture;
     fixture_start(&fixture);
     memset(&fixture.config, 0xA5, sizeof fixture.config);
     fixture_feed_both(&fixture, a, b);
     while (weft_pe_step(&fixture.pe) == WEFT_OK) continue;
-    fixture_fetch(&fixture, out);
-    fixture_expected(a, b, expected);
-    CHECK(memcmp(out, expected, sizeof out) == 0);
+    fixture_fetch_sum(&fixture, a, b);
     fixture_free(&fixture);
 }
 
@@ -251,12 +278,24 @@ TEST(init_starts_anew)
     fixture_feed_both(&fixture, frame, frame);
     CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_OK);
     CHECK_EQ(init(&fixture), WEFT_OK);
-    CHECK_EQ(fixture.pe.frame, 0);
+    CHECK_EQ(fixture_frames_done(&fixture), 0);
+    for (uint32_t i = 0; i < FIXTURE_STATE_WORDS; ++i) CHECK_EQ(fixture.state[i], 0);
     CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_IDLE);
     CHECK_EQ(weft_pe_channel_observe(&fixture.pe, OUT, &seen), WEFT_NO_FRAME);
     fixture_feed_both(&fixture, frame, frame);
-    for (uint32_t i = 0; i < FIXTURE_TASKS; ++i) CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_OK);
-    CHECK_EQ(fixture.pe.frame, 1);
+    fixture_run_frame(&fixture);
+    CHECK_EQ(fixture_frames_done(&fixture), 1);
+    fixture_free(&fixture);
+}
+
+TEST(init_takes_a_fault_away)
+{
+    fixture_t fixture;
+    fixture_start(&fixture);
+    CHECK_EQ(weft_pe_fail(&fixture.pe, WEFT_E_STOPPED), WEFT_OK);
+    CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_E_STOPPED);
+    CHECK_EQ(init(&fixture), WEFT_OK);
+    CHECK_EQ(weft_pe_step(&fixture.pe), WEFT_IDLE);
     fixture_free(&fixture);
 }
 
@@ -270,11 +309,12 @@ TEST(a_failed_init_ends_what_ran_before)
 
 TEST_MAIN(CASE(null_context_or_configuration), CASE(null_context_in_every_other_call),
           CASE(null_program), CASE(null_tables), CASE(null_arena), CASE(null_constants),
-          CASE(null_channels), CASE(tables_of_another_version), CASE(damaged_tables),
+          CASE(null_state), CASE(tables_of_another_version), CASE(damaged_tables),
           CASE(tables_longer_than_what_may_be_read), CASE(arena_too_small),
-          CASE(constants_too_small), CASE(too_few_channels), CASE(arena_not_aligned),
+          CASE(constants_too_small), CASE(too_few_state_words), CASE(arena_not_aligned),
           CASE(constants_not_aligned), CASE(more_storage_than_needed_is_no_fault),
-          CASE(no_constants_need_no_pointer), CASE(no_channels_need_no_pointer),
-          CASE(the_first_state), CASE(init_does_not_touch_arena_constants_or_tables),
+          CASE(no_constants_need_no_pointer), CASE(empty_tables_need_no_storage),
+          CASE(sends_to_itself_must_fit_together), CASE(the_first_state),
+          CASE(init_does_not_touch_arena_constants_or_tables),
           CASE(the_configuration_itself_is_not_kept), CASE(init_starts_anew),
-          CASE(a_failed_init_ends_what_ran_before))
+          CASE(init_takes_a_fault_away), CASE(a_failed_init_ends_what_ran_before))

@@ -20,9 +20,14 @@ RUNTIME = HERE.parents[1] / "runtime"
 HASH = "0123456789abcdef" * 4
 
 _STRICTER = ("-Wconversion", "-Wshadow")
-_USUAL = (f'-DWEFT_RUNTIME_HASH="{HASH}"', f"-I{RUNTIME / 'include'}", f"-I{HERE}")
+_USUAL = (
+    f'-DWEFT_RUNTIME_HASH="{HASH}"',
+    f"-I{RUNTIME / 'include'}",
+    f"-I{RUNTIME / 'port/host'}",
+    f"-I{HERE}",
+)
 _RACES = ("-g", "-O1", "-fsanitize=thread")
-_THREADS = "test_threads.c"
+_THREADS = "_threads"
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,6 @@ VARIANTS = {
     "races": Variant("gcc", _RACES),
 }
 
-# What the headers promise and the runtime does not do yet. Remove a line with the defect.
-KNOWN_DEFECTS = {
-    "average_of_any_sum": "weft_average overflows: its comment does not limit the sum",
-    "outputs_must_not_lie_in_the_constants": "weft_tables_check does not know outputs",
-    "a_kernel_with_more_pointers_than_arguments_is_refused": "read behind the arguments",
-}
-
 Build = Callable[[str, str], Path]
 
 
@@ -62,13 +60,11 @@ def all_cases() -> Iterator[object]:
     for source in sorted(HERE.glob("test_*.c")):
         for variant in VARIANTS:
             # One thread has no races.
-            if variant == "races" and source.name != _THREADS:
+            if variant == "races" and not source.stem.endswith(_THREADS):
                 continue
             for case in cases_of(source):
-                reason = KNOWN_DEFECTS.get(case)
-                marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
                 name = f"{variant}-{source.stem}-{case}"
-                yield pytest.param(variant, source.name, case, id=name, marks=marks)
+                yield pytest.param(variant, source.name, case, id=name)
 
 
 @pytest.fixture(scope="session")
@@ -76,12 +72,14 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     folder = tmp_path_factory.mktemp("runtime")
 
     def library(variant: str) -> Path:
-        """Runtime, host port and fixture. A test with a port of its own wins over the archive."""
+        """Runtime, host port and what tests share, which are the files without ``test_``. A test
+        with a port of its own wins over the archive."""
         archive = folder / f"{variant}.a"
         if not archive.exists():
             objects = folder / variant
             objects.mkdir(exist_ok=True)
-            sources = [*RUNTIME.glob("src/*.c"), RUNTIME / "port/host/port.c", HERE / "fixture.c"]
+            shared = [path for path in HERE.glob("*.c") if not path.name.startswith("test_")]
+            sources = [*RUNTIME.glob("src/*.c"), RUNTIME / "port/host/port.c", *shared]
             succeed([*VARIANTS[variant].command(), "-c", *sources], objects)
             succeed(["ar", "rcs", archive, *objects.glob("*.o")])
         return archive

@@ -22,11 +22,12 @@ TEST(values_are_those_of_the_file_formats)
     CHECK_EQ(WEFT_E_TABLES, 6);
     CHECK_EQ(WEFT_E_STORAGE, 7);
     CHECK_EQ(WEFT_E_SEQUENCE, 8);
+    CHECK_EQ(WEFT_E_STOPPED, 9);
 }
 
 TEST(every_status_has_a_name_of_its_own)
 {
-    for (int i = WEFT_OK; i <= WEFT_E_SEQUENCE; ++i) {
+    for (int i = WEFT_OK; i <= WEFT_E_STOPPED; ++i) {
         NOTE("status %d", i);
         const char *name = weft_status_string((weft_status_t)i);
         CHECK(name != NULL && strlen(name) > 0u);
@@ -39,7 +40,7 @@ TEST(every_status_has_a_name_of_its_own)
 
 TEST(unknown_values_are_named_so)
 {
-    const int unknown[] = {-1, 9, 100, INT32_MAX, INT32_MIN};
+    const int unknown[] = {-1, 10, 100, INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; ++i) {
         CHECK(strcmp(weft_status_string((weft_status_t)unknown[i]), "unknown status") == 0);
     }
@@ -50,7 +51,7 @@ TEST(the_macro_leaves_with_anything_but_ok)
     int reached = 0;
     CHECK_EQ(through_macro(WEFT_OK, &reached), WEFT_OK);
     CHECK(reached);
-    for (int i = WEFT_IDLE; i <= WEFT_E_SEQUENCE; ++i) {
+    for (int i = WEFT_IDLE; i <= WEFT_E_STOPPED; ++i) {
         CHECK_EQ(through_macro((weft_status_t)i, &reached), i);
         CHECK(!reached);
     }

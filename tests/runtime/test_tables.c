@@ -1,39 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft_tables_check against single, deliberate corruptions. */
-#include "fixture.h"
-#include "weft_test.h"
-
-typedef struct corruption {
-    uint32_t word;
-    uint32_t value;
-} corruption_t;
-
-#define COUNT_OF(array_) (sizeof(array_) / sizeof((array_)[0]))
-
-/* The status for the fixture's tables with `count` words replaced. */
-static weft_status_t check_with(const corruption_t *corruptions, size_t count)
-{
-    uint32_t *words = test_exact_copy(fixture_words, sizeof fixture_words);
-    for (size_t i = 0; i < count; ++i) words[corruptions[i].word] = corruptions[i].value;
-    const weft_status_t status =
-        weft_tables_check((const weft_tables_t *)words, FIXTURE_WORDS, &fixture_program);
-    free(words);
-    return status;
-}
-
-static void each_is(weft_status_t expected, const corruption_t *corruptions, size_t count)
-{
-    for (size_t i = 0; i < count; ++i) {
-        NOTE("word %u replaced by 0x%x", (unsigned)corruptions[i].word,
-             (unsigned)corruptions[i].value);
-        CHECK_EQ(check_with(&corruptions[i], 1u), expected);
-    }
-}
-
-static uint32_t in_channel(uint32_t channel, uint32_t field)
-{
-    return AT_CHANNELS + channel * ROW_WORDS + field;
-}
+/* weft_tables_check against single, deliberate corruptions: head, sections, tasks, calls, pointers,
+ * and what the program says. */
+#include "corruption.h"
 
 TEST(valid_tables_pass)
 {
@@ -101,14 +69,13 @@ TEST(another_version_of_tables_or_program_is_refused)
 
 TEST(sections_must_lie_behind_the_head_and_before_the_end)
 {
-    static const uint32_t starts[] = {AT_CHANNELS_AT, AT_TASKS_AT, AT_CALLS_AT, AT_ARGS_AT};
     static const uint32_t bad[] = {
-        0u,          12u,         FIXTURE_WORDS,   FIXTURE_WORDS + 1u, UINT32_MAX,
-        0x40000000u, 0x80000000u, UINT32_MAX - 2u, FIXTURE_WORDS - 1u};
-    for (size_t i = 0; i < COUNT_OF(starts); ++i) {
+        0u,          HEAD_WORDS - 1u, FIXTURE_WORDS,   FIXTURE_WORDS + 1u, UINT32_MAX,
+        0x40000000u, 0x80000000u,     UINT32_MAX - 2u, FIXTURE_WORDS - 1u};
+    for (uint32_t start = AT_SLOTS_AT; start <= AT_ARGS_AT; start += 2u) {
         for (size_t j = 0; j < COUNT_OF(bad); ++j) {
-            const corruption_t corruption = {starts[i], bad[j]};
-            each_is(WEFT_E_TABLES, &corruption, 1u);
+            const corruption_t corruption = {start, bad[j]};
+            is_malformed(&corruption, 1u);
         }
     }
 }
@@ -116,32 +83,28 @@ TEST(sections_must_lie_behind_the_head_and_before_the_end)
 /* Among them counts whose number of words is small modulo 2^32. */
 TEST(sections_must_not_be_longer_than_the_tables)
 {
-    static const corruption_t counts[] = {
-        {AT_CHANNEL_COUNT, 9u},         {AT_CHANNEL_COUNT, 0x33333334u},
-        {AT_CHANNEL_COUNT, UINT32_MAX}, {AT_TASK_COUNT, 15u},
-        {AT_TASK_COUNT, 0x80000000u},   {AT_TASK_COUNT, 0x80000001u},
-        {AT_TASK_COUNT, UINT32_MAX},    {AT_CALL_COUNT, 12u},
-        {AT_CALL_COUNT, 0x80000000u},   {AT_CALL_COUNT, 0x80000004u},
-        {AT_CALL_COUNT, UINT32_MAX},    {AT_ARGS_COUNT, 15u},
-        {AT_ARGS_COUNT, UINT32_MAX},    {AT_WORD_COUNT, FIXTURE_WORDS + 1u},
-        {AT_WORD_COUNT, UINT32_MAX},
-    };
-    each_is(WEFT_E_TABLES, counts, COUNT_OF(counts));
+    for (uint32_t count = AT_SLOT_COUNT; count <= AT_ARGS_COUNT; count += 2u) {
+        const corruption_t counts[] = {{count, FIXTURE_WORDS}, {count, 0x40000000u},
+                                       {count, 0x80000000u},   {count, 0x80000004u},
+                                       {count, 0x33333334u},   {count, UINT32_MAX}};
+        is_malformed(counts, COUNT_OF(counts));
+    }
+    static const corruption_t words[] = {{AT_WORD_COUNT, FIXTURE_WORDS + 1u},
+                                         {AT_WORD_COUNT, UINT32_MAX}};
+    is_malformed(words, COUNT_OF(words));
 }
 
-/* Rows of zeros are tasks without calls: only the length of the section can refuse them. */
+/* Returns are looked at through slots only: nothing but their section's length can refuse them. */
 TEST(a_section_of_2_32_words_is_not_an_empty_one)
 {
-    enum { ROWS = 8, WORDS = AT_CHANNELS + 2 * ROWS };
+    enum { ROWS = 8, WORDS = HEAD_WORDS + RETURN_WORDS * ROWS };
     uint32_t words[WORDS] = {WEFT_TABLES_MAGIC, WEFT_TABLES_VERSION, WORDS};
-    words[AT_CHANNELS_AT] = WORDS;
-    words[AT_TASKS_AT] = AT_CHANNELS;
-    words[AT_CALLS_AT] = WORDS;
-    words[AT_ARGS_AT] = WORDS;
+    for (uint32_t start = AT_SLOTS_AT; start <= AT_ARGS_AT; start += 2u) words[start] = WORDS;
+    words[AT_RETURNS_AT] = HEAD_WORDS;
     static const uint32_t counts[] = {ROWS, ROWS + 1u, 0x80000000u, 0x80000000u + ROWS};
     for (size_t i = 0; i < COUNT_OF(counts); ++i) {
-        NOTE("0x%x tasks", (unsigned)counts[i]);
-        words[AT_TASK_COUNT] = counts[i];
+        NOTE("0x%x returns", (unsigned)counts[i]);
+        words[AT_RETURN_COUNT] = counts[i];
         void *block = test_exact_copy(words, sizeof words);
         const weft_status_t expected = counts[i] == ROWS ? WEFT_OK : WEFT_E_TABLES;
         CHECK_EQ(weft_tables_check(block, WORDS, &fixture_program), expected);
@@ -151,105 +114,34 @@ TEST(a_section_of_2_32_words_is_not_an_empty_one)
 
 TEST(empty_sections_may_lie_at_the_very_end)
 {
-    static const corruption_t none[] = {{AT_CHANNEL_COUNT, 0u}, {AT_CHANNELS_AT, FIXTURE_WORDS},
-                                        {AT_TASK_COUNT, 0u},    {AT_TASKS_AT, FIXTURE_WORDS},
-                                        {AT_CALL_COUNT, 0u},    {AT_CALLS_AT, FIXTURE_WORDS},
-                                        {AT_ARGS_COUNT, 0u},    {AT_ARGS_AT, FIXTURE_WORDS}};
+    corruption_t none[AT_ARGS_AT - AT_SLOT_COUNT + 1];
+    for (uint32_t i = 0; i < COUNT_OF(none); ++i) {
+        none[i] = (corruption_t){AT_SLOT_COUNT + i, i % 2u == 0u ? 0u : FIXTURE_WORDS};
+    }
     CHECK_EQ(check_with(none, COUNT_OF(none)), WEFT_OK);
-}
-
-TEST(channel_directions_are_in_and_out)
-{
-    for (uint32_t channel = 0; channel < FIXTURE_CHANNELS; ++channel) {
-        const uint32_t word = in_channel(channel, ROW_DIRECTION);
-        const corruption_t bad[] = {{word, 2u}, {word, 0x100u}, {word, UINT32_MAX}};
-        each_is(WEFT_E_TABLES, bad, COUNT_OF(bad));
-        const corruption_t good[] = {{word, WEFT_CHANNEL_IN}, {word, WEFT_CHANNEL_OUT}};
-        each_is(WEFT_OK, good, COUNT_OF(good));
-    }
-}
-
-TEST(slots_must_lie_in_the_arena)
-{
-    const corruption_t bad[] = {
-        {in_channel(OUT, ROW_OFFSET), FIXTURE_ARENA_BYTES - FIXTURE_FRAME + 1u},
-        {in_channel(OUT, ROW_OFFSET), FIXTURE_ARENA_BYTES},
-        {in_channel(OUT, ROW_OFFSET), UINT32_MAX},
-        {in_channel(OUT, ROW_OFFSET), UINT32_MAX - 3u},
-        {in_channel(OUT, ROW_OFFSET), WEFT_IN_CONSTANTS},
-        {in_channel(IN_A, ROW_ROWS), 0u},
-        {in_channel(IN_A, ROW_ROWS), 17u},
-        {in_channel(IN_A, ROW_ROWS), UINT32_MAX},
-        {in_channel(IN_A, ROW_BYTES), 0u},
-        {in_channel(IN_A, ROW_BYTES), 5u}, /* the stride stays 4 */
-        {in_channel(IN_A, ROW_BYTES), UINT32_MAX},
-        {in_channel(IN_B, ROW_ROWS), 0x40000000u},
-        {in_channel(IN_B, ROW_STRIDE), 0u},
-        {in_channel(IN_B, ROW_STRIDE), 1u},
-        {in_channel(IN_B, ROW_STRIDE), FIXTURE_ARENA_BYTES},
-        {in_channel(IN_B, ROW_STRIDE), UINT32_MAX},
-        {AT_ARENA_BYTES, FIXTURE_ARENA_BYTES - 1u},
-        {AT_ARENA_BYTES, 0u},
-    };
-    each_is(WEFT_E_TABLES, bad, COUNT_OF(bad));
-}
-
-/* rows * stride is 0 or small modulo 2^32, and modulo 2^64 close to its end. */
-TEST(slot_sizes_do_not_wrap)
-{
-    static const uint32_t shapes[][3] = {{0x80000001u, 2u, 2u},
-                                         {2u, 2u, 0xFFFFFFFEu},
-                                         {0x10001u, 1u, 0x10000u},
-                                         {UINT32_MAX, UINT32_MAX, UINT32_MAX},
-                                         {UINT32_MAX, 1u, UINT32_MAX}};
-    for (size_t i = 0; i < COUNT_OF(shapes); ++i) {
-        NOTE("shape %zu", i);
-        const corruption_t row[] = {{in_channel(IN_B, ROW_ROWS), shapes[i][0]},
-                                    {in_channel(IN_B, ROW_BYTES), shapes[i][1]},
-                                    {in_channel(IN_B, ROW_STRIDE), shapes[i][2]}};
-        CHECK_EQ(check_with(row, COUNT_OF(row)), WEFT_E_TABLES);
-    }
-}
-
-TEST(slots_may_fill_the_arena_to_its_last_byte)
-{
-    const corruption_t whole[] = {{in_channel(IN_A, ROW_ROWS), 16u}};
-    CHECK_EQ(check_with(whole, COUNT_OF(whole)), WEFT_OK);
-    /* The last row needs no room for a whole stride. */
-    const corruption_t strided[] = {{in_channel(IN_B, ROW_OFFSET), 0u},
-                                    {in_channel(IN_B, ROW_STRIDE), FIXTURE_ARENA_BYTES - 2u}};
-    CHECK_EQ(check_with(strided, COUNT_OF(strided)), WEFT_OK);
 }
 
 TEST(tasks_must_name_calls_that_are_there)
 {
     static const corruption_t bad[] = {
-        {AT_TASKS, 3u},
-        {AT_TASKS, UINT32_MAX},
-        {AT_TASKS + 1, 5u},
-        {AT_TASKS + 1, 0x80000000u},
-        {AT_TASKS + 1, UINT32_MAX},
-        {AT_TASKS + 2, 5u},
-        {AT_TASKS + 4, 3u},
-        {AT_TASKS + 4, UINT32_MAX},
-        {AT_TASKS + 5, 3u},
-        {AT_TASKS + 5, UINT32_MAX},
-        {AT_CALL_COUNT, 3u},
-        {AT_CALL_COUNT, 0u},
+        {AT_TASKS, 4u},           {AT_TASKS, UINT32_MAX},     {AT_TASKS + 1, 6u},
+        {AT_TASKS + 1, 1u << 31}, {AT_TASKS + 1, UINT32_MAX}, {AT_TASKS + 2, 6u},
+        {AT_TASKS + 4, 4u},       {AT_TASKS + 4, UINT32_MAX}, {AT_TASKS + 5, 4u},
+        {AT_TASKS + 7, 2u},       {AT_CALL_COUNT, 4u},        {AT_CALL_COUNT, 0u},
     };
-    each_is(WEFT_E_TABLES, bad, COUNT_OF(bad));
+    is_malformed(bad, COUNT_OF(bad));
 }
 
 TEST(calls_must_name_kernels_and_arguments_that_are_there)
 {
     static const corruption_t bad[] = {
         {AT_CALLS, 3u},      {AT_CALLS, UINT32_MAX},          {AT_CALLS + 6, 3u},
-        {AT_CALLS + 1, 10u}, {AT_CALLS + 1, UINT32_MAX},      {AT_CALLS + 3, 14u},
-        {AT_CALLS + 7, 11u}, {AT_CALLS + 7, UINT32_MAX - 1u}, {AT_ARGS_COUNT, 13u},
+        {AT_CALLS + 1, 11u}, {AT_CALLS + 1, UINT32_MAX},      {AT_CALLS + 3, 15u},
+        {AT_CALLS + 7, 12u}, {AT_CALLS + 7, UINT32_MAX - 1u}, {AT_ARGS_COUNT, 14u},
         {AT_ARGS_COUNT, 0u},
     };
     weft_program_t program = fixture_program;
-    each_is(WEFT_E_TABLES, bad, COUNT_OF(bad));
+    is_malformed(bad, COUNT_OF(bad));
     program.kernel_count = 2u;
     CHECK_EQ(weft_tables_check((const weft_tables_t *)fixture_words, FIXTURE_WORDS, &program),
              WEFT_E_TABLES);
@@ -257,25 +149,33 @@ TEST(calls_must_name_kernels_and_arguments_that_are_there)
 
 TEST(pointers_must_lie_in_their_memory)
 {
-    static const corruption_t bad[] = {
+    const uint32_t in_b = WEFT_IN_SLOT | (uint32_t)SLOT_B << WEFT_SLOT_SHIFT;
+    const corruption_t bad[] = {
         {ARGS_GATHER, FIXTURE_ARENA_BYTES},
         {ARGS_GATHER, WEFT_IN_CONSTANTS | FIXTURE_CONSTANTS_BYTES},
         {ARGS_GATHER, UINT32_MAX},
+        {ARGS_GATHER, in_b | B_FRAME},
+        {ARGS_GATHER, WEFT_IN_SLOT | (uint32_t)SLOT_OUT << WEFT_SLOT_SHIFT}, /* the outside's */
+        {ARGS_GATHER, WEFT_IN_SLOT | (uint32_t)FIXTURE_SLOTS << WEFT_SLOT_SHIFT},
+        {ARGS_GATHER, WEFT_IN_SLOT | WEFT_SLOT_OFFSET_MASK},
+        {ARGS_GATHER, WEFT_IN_SLOT | WEFT_IN_CONSTANTS},
         {ARGS_GATHER + 1, FIXTURE_ARENA_BYTES},
-        {ARGS_GATHER + 1, 0x7FFFFFFFu},
+        {ARGS_GATHER + 1, 0x3FFFFFFFu},
         {ARGS_ADD + 1, WEFT_IN_CONSTANTS | FIXTURE_CONSTANTS_BYTES},
         {ARGS_ADD + 4 + 2, FIXTURE_ARENA_BYTES},
         {AT_CONSTANTS_BYTES, 4u}, /* ARGS_ADD + 1 points at byte 4 */
         {AT_CONSTANTS_BYTES, 0u},
     };
-    static const corruption_t good[] = {
+    const corruption_t good[] = {
         {ARGS_GATHER, FIXTURE_ARENA_BYTES - 1u},
         {ARGS_GATHER, WEFT_IN_CONSTANTS | (FIXTURE_CONSTANTS_BYTES - 1u)},
+        {ARGS_GATHER, in_b | (B_FRAME - 1u)},
+        {ARGS_GATHER + 1, in_b},
         {ARGS_ADD + 1, WEFT_IN_CONSTANTS},
         {ARGS_GATHER + 2, UINT32_MAX}, /* a number, not a pointer */
         {AT_CONSTANTS_BYTES, 5u},
     };
-    each_is(WEFT_E_TABLES, bad, COUNT_OF(bad));
+    is_malformed(bad, COUNT_OF(bad));
     each_is(WEFT_OK, good, COUNT_OF(good));
 }
 
@@ -286,25 +186,51 @@ TEST(outputs_must_not_lie_in_the_constants)
         {ARGS_GATHER + 1, WEFT_IN_CONSTANTS},
         {ARGS_ADD + 2, WEFT_IN_CONSTANTS | 4u},
     };
-    each_is(WEFT_E_TABLES, outputs, COUNT_OF(outputs));
+    is_malformed(outputs, COUNT_OF(outputs));
+}
+
+static weft_status_t check_with_first_kernel(weft_kernel_t kernel)
+{
+    weft_kernel_t kernels[3];
+    memcpy(kernels, fixture_program.kernels, sizeof kernels);
+    kernels[0] = kernel;
+    const weft_program_t program = {"odd", kernels, 3u, WEFT_TABLES_VERSION};
+    uint32_t *words = test_exact_copy(fixture_words, sizeof fixture_words);
+    const weft_status_t status =
+        weft_tables_check((const weft_tables_t *)words, FIXTURE_WORDS, &program);
+    free(words);
+    return status;
 }
 
 /* What the program says must not lead the check out of the tables either. */
 TEST(a_kernel_with_more_pointers_than_arguments_is_refused)
 {
-    weft_kernel_t kernels[3];
-    memcpy(kernels, fixture_program.kernels, sizeof kernels);
-    kernels[0].pointer_count = 5u;
-    const weft_program_t program = {"odd", kernels, 3u, WEFT_TABLES_VERSION};
-    uint32_t *words = test_exact_copy(fixture_words, sizeof fixture_words);
-    CHECK_EQ(weft_tables_check((const weft_tables_t *)words, FIXTURE_WORDS, &program),
-             WEFT_E_TABLES);
-    free(words);
+    weft_kernel_t kernel = fixture_program.kernels[0];
+    CHECK_EQ(check_with_first_kernel(kernel), WEFT_OK);
+    kernel.pointer_count = 5u;
+    CHECK_EQ(check_with_first_kernel(kernel), WEFT_E_TABLES);
+    kernel.pointer_count = UINT16_MAX;
+    kernel.arg_count = UINT16_MAX;
+    CHECK_EQ(check_with_first_kernel(kernel), WEFT_E_TABLES);
+}
+
+TEST(a_kernel_without_code_is_refused)
+{
+    weft_kernel_t kernel = fixture_program.kernels[0];
+    kernel.invoke = NULL;
+    CHECK_EQ(check_with_first_kernel(kernel), WEFT_E_TABLES);
 }
 
 TEST(the_accessors_give_the_rows)
 {
     const weft_tables_t *tables = (const weft_tables_t *)fixture_words;
+    CHECK_EQ(weft_tables_slot(tables, SLOT_B)->depth, 2);
+    CHECK_EQ(weft_tables_slot(tables, SLOT_OUT)->state, 10);
+    CHECK_EQ(weft_tables_shard(tables, 1u)->first_task, 3);
+    CHECK_EQ(weft_tables_shard(tables, 0u)->state, STATE_FIRST_SHARD);
+    CHECK_EQ(weft_tables_send(tables, 1u)->to_outer, 4);
+    CHECK_EQ(weft_tables_send(tables, 0u)->state, STATE_FIRST_SEND);
+    CHECK_EQ(weft_tables_return(tables, 1u)->send, 1);
     CHECK_EQ(weft_tables_channel(tables, OUT)->direction, WEFT_CHANNEL_OUT);
     CHECK_EQ(weft_tables_channel(tables, IN_B)->row_stride, 5);
     CHECK_EQ(weft_tables_task(tables, 2u)->first_call, 2);
@@ -321,11 +247,8 @@ TEST_MAIN(CASE(valid_tables_pass), CASE(more_words_than_needed_are_no_fault),
           CASE(sections_must_lie_behind_the_head_and_before_the_end),
           CASE(sections_must_not_be_longer_than_the_tables),
           CASE(a_section_of_2_32_words_is_not_an_empty_one),
-          CASE(empty_sections_may_lie_at_the_very_end), CASE(channel_directions_are_in_and_out),
-          CASE(slots_must_lie_in_the_arena), CASE(slot_sizes_do_not_wrap),
-          CASE(slots_may_fill_the_arena_to_its_last_byte),
-          CASE(tasks_must_name_calls_that_are_there),
+          CASE(empty_sections_may_lie_at_the_very_end), CASE(tasks_must_name_calls_that_are_there),
           CASE(calls_must_name_kernels_and_arguments_that_are_there),
           CASE(pointers_must_lie_in_their_memory), CASE(outputs_must_not_lie_in_the_constants),
           CASE(a_kernel_with_more_pointers_than_arguments_is_refused),
-          CASE(the_accessors_give_the_rows))
+          CASE(a_kernel_without_code_is_refused), CASE(the_accessors_give_the_rows))

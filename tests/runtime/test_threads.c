@@ -27,27 +27,27 @@ static void frame_of(uint32_t number, uint32_t channel, uint8_t *frame)
 static void feed(fixture_t *fixture, uint32_t channel, uint32_t number)
 {
     uint8_t frame[FIXTURE_FRAME];
-    void *slot = NULL;
+    void *room = NULL;
     weft_status_t status;
     frame_of(number, channel, frame);
-    while ((status = weft_pe_channel_acquire(&fixture->pe, channel, &slot)) == WEFT_NO_CREDIT) {
+    while ((status = weft_pe_channel_acquire(&fixture->pe, channel, &room)) == WEFT_NO_CREDIT) {
         sched_yield();
     }
     CHECK_EQ(status, WEFT_OK);
-    fixture_write_slot(fixture, channel, slot, frame);
+    fixture_write_room(fixture, channel, room, frame);
     CHECK_EQ(weft_pe_channel_publish(&fixture->pe, channel), WEFT_OK);
 }
 
 static void fetch_and_compare(fixture_t *fixture, uint32_t number)
 {
     uint8_t a[FIXTURE_FRAME], b[FIXTURE_FRAME], out[FIXTURE_FRAME], expected[FIXTURE_FRAME];
-    const void *slot = NULL;
+    const void *room = NULL;
     weft_status_t status;
-    while ((status = weft_pe_channel_observe(&fixture->pe, OUT, &slot)) == WEFT_NO_FRAME) {
+    while ((status = weft_pe_channel_observe(&fixture->pe, OUT, &room)) == WEFT_NO_FRAME) {
         sched_yield();
     }
     CHECK_EQ(status, WEFT_OK);
-    fixture_read_slot(fixture, OUT, slot, out);
+    fixture_read_room(fixture, OUT, room, out);
     frame_of(number, IN_A, a);
     frame_of(number, IN_B, b);
     fixture_expected(a, b, expected);
@@ -85,7 +85,7 @@ static void *feed_and_fetch_all(void *fixture)
 static void *step_all(void *argument)
 {
     fixture_t *fixture = argument;
-    while (fixture->pe.frame < FRAMES) {
+    while (fixture_frames_done(fixture) < FRAMES) {
         const weft_status_t status = weft_pe_step(&fixture->pe);
         CHECK(status == WEFT_OK || status == WEFT_IDLE);
         if (status == WEFT_IDLE) sched_yield();
@@ -130,7 +130,7 @@ static void *alone(void *argument)
     for (uint32_t i = 0; i < FRAMES; ++i) {
         feed(fixture, IN_A, i);
         feed(fixture, IN_B, i);
-        for (uint32_t step = 0; step < FIXTURE_TASKS; ++step) {
+        for (uint32_t step = 0; step < FIXTURE_STEPS; ++step) {
             CHECK_EQ(weft_pe_step(&fixture->pe), WEFT_OK);
         }
         fetch_and_compare(fixture, i);
