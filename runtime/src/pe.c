@@ -169,15 +169,23 @@ weft_status_t weft_pe_waits_for(const weft_pe_t *pe, uint32_t shard, weft_wait_t
     out_wait->frame = weft_port_observe(&pe->state[row->state]);
     out_wait->index = index;
     out_wait->peer = pe->number;
+    out_wait->peer_index = index;
     if (out_wait->kind == WEFT_WAITS_FOR_CREDIT) {
-        out_wait->peer = weft_tables_send(pe->tables, index)->pe;
+        const weft_send_row_t *send = weft_tables_send(pe->tables, index);
+        out_wait->peer = send->pe;
+        out_wait->peer_index = send->slot;
     } else if (out_wait->kind == WEFT_WAITS_FOR_FRAME) {
         const weft_slot_row_t *slot = weft_tables_slot(pe->tables, index);
         const uint32_t producer = missing_producer(pe, slot);
         if (slot->return_count == 0u) {
             out_wait->kind = WEFT_WAITS_FOR_INPUT;
         } else if (producer < slot->return_count) {
-            out_wait->peer = weft_tables_return(pe->tables, slot->first_return + producer)->pe;
+            const weft_return_row_t *credit =
+                weft_tables_return(pe->tables, slot->first_return + producer);
+            out_wait->peer = credit->pe;
+            out_wait->peer_index = credit->send;
+        } else {
+            out_wait->kind = WEFT_WAITS_FOR_NOTHING; /* the last one came meanwhile */
         }
     }
     return WEFT_OK;

@@ -98,6 +98,7 @@ typedef struct weft_wait {
     uint32_t frame; /* that the shard would work on */
     uint32_t index;
     uint32_t peer;
+    uint32_t peer_index; /* on that PE: the send that is to bring the frame, or the slot */
 } weft_wait_t;
 
 /* Says what `shard` waits for: who wonders why nothing moves walks from PE to PE. A look from
