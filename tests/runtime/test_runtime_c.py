@@ -72,8 +72,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     folder = tmp_path_factory.mktemp("runtime")
 
     def library(variant: str) -> Path:
-        """Runtime, host port and what tests share, which are the files without ``test_``. A test
-        with a port of its own wins over the archive."""
+        """Runtime, host port and what tests share: the files here without ``test_``. What is in a
+        folder is for the test of that name. A test with a port of its own wins over the archive."""
         archive = folder / f"{variant}.a"
         if not archive.exists():
             objects = folder / variant
@@ -87,7 +87,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     def build_once(variant: str, test: str) -> Path:
         program = folder / f"{variant}-{Path(test).stem}"
         if not program.exists():
-            sources = [HERE / test, library(variant), "-lm"]
+            own = (HERE / Path(test).stem.removeprefix("test_")).glob("*.c")
+            sources = [HERE / test, *own, library(variant), "-lm"]
             succeed([*VARIANTS[variant].command(), *sources, "-o", program])
         return program
 
