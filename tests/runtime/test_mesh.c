@@ -231,6 +231,28 @@ TEST(all_shards_on_one_pe)
     with_all_depths_and_speeds(one_pe);
 }
 
+/* Two streams of one shard each on one PE, both ready all the time: none waits for the other. */
+TEST(ready_shards_take_turns)
+{
+    net_t *net = net_new(1u);
+    for (uint32_t i = 0; i < 2u; ++i) {
+        const uint32_t node = net_node(net, 0u);
+        net_input(net, net_slot(net, node, 4u));
+        net_link(net, node, net_output(net, 0u, 4u));
+    }
+    net_start(net, NULL);
+    for (uint32_t i = 0; i < net->slot_count; ++i) {
+        while (net_is_input(net, i) && net_feed(net, i)) continue;
+    }
+    for (uint32_t step = 0; step < 8u; ++step) {
+        CHECK(net_step(net, 0u));
+        const uint32_t *state = net->pes[0].state;
+        CHECK_EQ(state[net->nodes[0].state], (step + 2u) / 2u);
+        CHECK_EQ(state[net->nodes[1].state], (step + 1u) / 2u);
+    }
+    net_free(net);
+}
+
 /* Without inputs: a shard fires as often as it has credit, and knows no other limit. */
 TEST(a_source_is_bound_by_credit)
 {
@@ -302,6 +324,6 @@ TEST(a_stalled_source_stops_what_needs_it)
 
 TEST_MAIN(CASE(pipelines), CASE(one_producer_of_many_slots), CASE(many_producers_of_one_slot),
           CASE(ways_of_different_length_meet), CASE(shards_share_a_pe), CASE(all_shards_on_one_pe),
-          CASE(a_source_is_bound_by_credit),
+          CASE(ready_shards_take_turns), CASE(a_source_is_bound_by_credit),
           CASE(an_output_that_is_not_read_stops_everything_and_loses_nothing),
           CASE(a_stalled_source_stops_what_needs_it))

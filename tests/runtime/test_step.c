@@ -322,8 +322,8 @@ TEST(without_tasks_a_firing_ends_at_once)
     fixture_free(&fixture);
 }
 
-/* Both shards are ready: the one after the last fires, and none starves. */
-TEST(ready_shards_take_turns)
+/* The middle slot has room for one frame: its reader fires before its writer fires again. */
+TEST(shards_fire_in_the_order_of_their_frames)
 {
     fixture_t fixture;
     start(&fixture);
@@ -333,7 +333,7 @@ TEST(ready_shards_take_turns)
     for (uint32_t frame = 1; frame < 6u; ++frame) {
         forget();
         steps(&fixture, 1u);
-        kernels_ran("m"); /* the second shard, and the first has input and, now, credit */
+        kernels_ran("m"); /* the second shard; the first has input, and credit from now on */
         steps(&fixture, 3u);
         kernels_ran("mgmaa");
         fixture_feed_both(&fixture, frame_a, frame_b);
@@ -427,7 +427,7 @@ TEST_MAIN(CASE(idle_until_every_input_has_a_frame), CASE(one_task_a_step_with_al
           CASE(what_leaves_the_pe_goes_through_the_port),
           CASE(what_the_port_refuses_becomes_the_fault),
           CASE(only_what_kernels_and_sends_write_changes),
-          CASE(without_tasks_a_firing_ends_at_once), CASE(ready_shards_take_turns),
+          CASE(without_tasks_a_firing_ends_at_once), CASE(shards_fire_in_the_order_of_their_frames),
           CASE(two_contexts_are_independent), CASE(a_told_fault_is_sticky_and_the_first_is_kept),
           CASE(only_errors_are_faults),
           CASE(pointer_words_lead_into_arena_constants_and_the_frame_of_a_slot))
