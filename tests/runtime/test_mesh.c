@@ -231,6 +231,53 @@ TEST(all_shards_on_one_pe)
     with_all_depths_and_speeds(one_pe);
 }
 
+static uint32_t any(uint32_t count)
+{
+    return test_random(&seed) % count;
+}
+
+/* Nodes read nodes before them, through slots of up to four producers, or the outside; what nobody
+ * reads is an output. PEs, depths and numbers of everything at random. */
+static net_t *random_mesh(void)
+{
+    net_t *net = net_new(1u + any(6u));
+    const uint32_t nodes = 1u + any(12u);
+    for (uint32_t i = 0; i < nodes; ++i) {
+        const uint32_t node = net_node(net, any(net->pe_count));
+        const uint32_t slots = 1u + any(3u);
+        for (uint32_t k = 0; k < slots; ++k) {
+            const uint32_t slot = net_slot(net, node, 1u << any(3u));
+            const uint32_t producers = i == 0u || any(5u) == 0u ? 0u : 1u + any(4u);
+            if (producers == 0u) net_input(net, slot);
+            for (uint32_t p = 0; p < producers; ++p) {
+                const uint32_t producer = any(i);
+                const bool has_place = net->nodes[producer].target_count < NET_MOST_ENDS - 1u;
+                net_link(net, has_place ? producer : i - 1u, slot);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < nodes; ++i) {
+        if (net->nodes[i].target_count > 0u) continue;
+        net_link(net, i, net_output(net, any(net->pe_count), 1u << any(3u)));
+    }
+    net->one_call_a_task = any(2u) == 0u;
+    return net;
+}
+
+TEST(random_meshes)
+{
+    seed = 5u;
+    for (uint32_t round = 0; round < 300u; ++round) {
+        net_t *net = random_mesh();
+        net_start(net, NULL);
+        if (any(3u) == 0u) net_preset(net, UINT32_MAX - any(FRAMES));
+        const speeds_t speeds = {any(4u) == 0u ? any(net->pe_count) : NOBODY,
+                                 any(4u) == 0u ? any(net->slot_count) : NOBODY,
+                                 any(4u) == 0u ? any(net->slot_count) : NOBODY};
+        run(net, speeds);
+    }
+}
+
 /* Two streams of one shard each on one PE, both ready all the time: none waits for the other. */
 TEST(ready_shards_take_turns)
 {
@@ -324,6 +371,6 @@ TEST(a_stalled_source_stops_what_needs_it)
 
 TEST_MAIN(CASE(pipelines), CASE(one_producer_of_many_slots), CASE(many_producers_of_one_slot),
           CASE(ways_of_different_length_meet), CASE(shards_share_a_pe), CASE(all_shards_on_one_pe),
-          CASE(ready_shards_take_turns), CASE(a_source_is_bound_by_credit),
+          CASE(random_meshes), CASE(ready_shards_take_turns), CASE(a_source_is_bound_by_credit),
           CASE(an_output_that_is_not_read_stops_everything_and_loses_nothing),
           CASE(a_stalled_source_stops_what_needs_it))

@@ -4,7 +4,8 @@
  * Data written before a publish must be visible to whoever observes the published value, and data
  * sent before a signal must be there when the signal is delivered. Signals from one PE to another
  * are delivered in the order in which they were given, each at least once. A copy of an older one
- * may come at any time: counters are cumulative. */
+ * may come at any time: counters are cumulative. Writes must not come twice, nor after a new start:
+ * they carry no epoch. */
 #ifndef WEFT_PORT_H
 #define WEFT_PORT_H
 
