@@ -12,8 +12,8 @@ from weft.errors import ModelError
 def import_model(model: Any, name: str, params: Mapping[str, Any] | None) -> tuple[Any, list[str]]:
     """A ``tvm.IRModule`` from the bytes of a model file, or from one that is Relax already.
 
-    Also what is not supported, a line each; zeros stand in for its results, so that the passes
-    after this one can add what they find. Raises ``ModelError``.
+    Also what is not supported, a line each; its results are stand-ins (``weft.adapter.stand_in``),
+    so that the passes after this one can add what they find. Raises ``ModelError``.
     """
     if isinstance(model, bytes):
         if params:

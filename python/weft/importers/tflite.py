@@ -9,6 +9,7 @@ the business of ``weft.relax``.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
@@ -18,7 +19,16 @@ import tflite
 import tvm
 from tvm import relax
 
-from weft.importers.tflite_reader import Array, Graph, Operator, Tensor, is_tflite, read_graph
+from weft.adapter.stand_in import stand_in
+from weft.importers.tflite_reader import (
+    Array,
+    Graph,
+    MissingOptions,
+    Operator,
+    Tensor,
+    is_tflite,
+    read_graph,
+)
 
 __all__ = ["is_tflite", "tflite_to_relax"]
 
@@ -39,7 +49,7 @@ def tflite_to_relax(data: bytes, name: str) -> tuple[tvm.IRModule, list[str]]:
     """Imports a TFLite file. ``name`` stands for it in errors.
 
     Also returns a line for every operator that is not supported, with its place; its results are
-    zeros. Raises ``ModelError`` for a damaged file.
+    stand-ins. Raises ``ModelError`` for a damaged file.
     """
     importer = _Importer(read_graph(data, name))
     return importer.module(), importer.unsupported
@@ -76,7 +86,11 @@ class _Importer:
 
     def output(self, tensor: Tensor) -> Any:
         """A tensor that leaves the network; an input or constant that does is copied."""
-        value = self.value(tensor)
+        try:
+            value = self.value(tensor)
+        except _Unsupported as reason:
+            self.unsupported.append(f"output '{tensor.name}': {reason}")
+            return self.builder.emit_output(stand_in(tensor.shape, "int8"))
         if not isinstance(value, relax.expr.DataflowVar):
             dtype = str(value.ty.dtype)
             value = self.builder.emit(relax.op.astype(value, dtype), _identifier(tensor.name))
@@ -91,8 +105,10 @@ class _Importer:
             if any(0 in t.shape for t in operator.outputs):
                 raise _Unsupported("its result is empty")
             converter(self, operator)
-        except _Unsupported as reason:
+        except (_Unsupported, MissingOptions) as reason:
             self.unsupported.append(f"{where}: {reason}")
+        except struct.error:  # options are read when they are asked for
+            self.unsupported.append(f"{where}: its options lie outside of the file")
         except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
             # What contradicts itself in ways that are not looked for here, TVM refuses.
             detail = str(error).strip().splitlines() or [type(error).__name__]
@@ -100,7 +116,7 @@ class _Importer:
         for tensor in operator.outputs:  # so that what follows can be looked at too
             if tensor.index not in self.values:
                 dtype = tensor.dtype if tensor.dtype in ("int8", "float32") else "int8"
-                self.values[tensor.index] = relax.const(np.zeros(tensor.shape, dtype), dtype)
+                self.values[tensor.index] = self.builder.emit(stand_in(tensor.shape, dtype))
 
     # --- tensors ---
 
@@ -109,7 +125,7 @@ class _Importer:
         if tensor.index in self.values:
             return self.values[tensor.index]
         if tensor.data is None:
-            raise _Unsupported(f"its operand '{tensor.name}' is neither computed nor constant")
+            raise _Unsupported(f"'{tensor.name}' is neither computed nor constant")
         return relax.const(np.ascontiguousarray(tensor.data), tensor.dtype)
 
     def real(self, tensor: Tensor) -> Any:

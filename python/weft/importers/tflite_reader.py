@@ -30,8 +30,13 @@ _OPERATOR_NAMES = {
     if name.isupper() and isinstance(value, int)
 }
 _MAX_ELEMENTS = 1 << 31
+_MAX_AXES = 8
 _MAX_NAME = 80
 _DAMAGED = (struct.error, IndexError, ValueError, TypeError, UnicodeDecodeError, OverflowError)
+
+
+class MissingOptions(Exception):
+    """An operator has no options, and its kind needs them."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,13 @@ class Operator:
         return self.outputs[0].name if self.outputs else "?"
 
     def options(self, kind: type[Any]) -> Any:
-        """Its builtin options as the schema's class ``kind``. ``ModelError`` if it has none."""
+        """Its builtin options as the schema's class ``kind``; raises ``MissingOptions``.
+
+        What they hold is read from the file when it is asked for; ``struct.error`` if it lies
+        outside of it.
+        """
         if self.table is None:
-            raise ModelError(f"{self.kind} at '{self.place}' has no options")
+            raise MissingOptions("it has no options")
         options = kind()
         options.Init(self.table.Bytes, self.table.Pos)
         return options
@@ -150,6 +159,8 @@ class _Reader:
         name = _shortened(name)
         shape = tuple(int(v) for v in _numbers(tensor.ShapeAsNumpy()))
         dtype = _DTYPES.get(tensor.Type(), f"type {tensor.Type()}")
+        if len(shape) > _MAX_AXES:
+            raise self.fail(f"tensor '{name}' has {len(shape)} axes")
         if any(n < 0 for n in shape) or prod(shape) > _MAX_ELEMENTS:
             raise self.fail(f"tensor '{name}' has the shape {shape}")
         scales, zero_points, axis = self.quantization(tensor, name, shape)

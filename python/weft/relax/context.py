@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
+from weft.adapter.stand_in import stand_in
 from weft.relax.expressions import Bindings, Quantization, dtype_of, is_constant, op_name, shape_of
 from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, ContractError, quantized_bound
 
@@ -105,7 +106,7 @@ class Context:
         # Go on with what comes before, so that everything is reported at once.
         for operand in getattr(defined, "args", ()):
             self._report_before(operand)
-        return self.constant(np.zeros(shape_of(defined), np.int8), "int8")
+        return self.builder.emit(stand_in(shape_of(defined), "int8"))
 
     def _report_before(self, expression: Any) -> None:
         defined = self.bindings.define(expression)

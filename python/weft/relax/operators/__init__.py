@@ -8,6 +8,7 @@ from typing import Any
 
 from tvm import relax
 
+from weft.adapter.stand_in import is_stand_in
 from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import is_constant, op_name
 from weft.relax.operators import arithmetic, movement, reduction, weighted
@@ -30,6 +31,8 @@ def lower_call(context: Context, call: Any) -> Any:
     """Lowers what defines an int8 or float32 tensor."""
     if is_constant(call):
         return call
+    if is_stand_in(call):
+        return context.builder.emit(call)
     if isinstance(call, relax.TupleGetItem):
         return movement.lower_tuple_item(context, call)
     name = op_name(call)
