@@ -61,22 +61,26 @@ def read_frames(
 
 def _load(path: str, inputs: Sequence[TensorInfo]) -> list[Array]:
     try:
-        # Opened here: NumPy leaves a damaged archive open.
-        with open(path, "rb") as stream:
-            return _arrays(np.load(stream, allow_pickle=False), path, inputs)
+        with open(path, "rb") as stream:  # NumPy does not close a file that it refuses
+            return _arrays(stream, path, inputs)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _arrays(stream: BinaryIO, path: str, inputs: Sequence[TensorInfo]) -> list[Array]:
+    try:
+        loaded = np.load(stream, allow_pickle=False)
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is neither .npy nor .npz of plain arrays: {error}") from None
-
-
-def _arrays(loaded: Any, path: str, inputs: Sequence[TensorInfo]) -> list[Array]:
+        raise InputError(f"{path} is neither .npy nor .npz: {error}") from None
     if isinstance(loaded, np.ndarray):
         if len(inputs) != 1:
             raise InputError(f"{path} holds one array, the network has {len(inputs)} inputs")
         return [loaded]
     with loaded:
-        arrays = _pick(loaded, path, inputs)
+        try:
+            arrays = _pick(loaded, path, inputs)
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path} holds something that is no plain array: {error}") from None
     if not all(isinstance(a, np.ndarray) for a in arrays):
         raise InputError(f"{path} holds something that is no array")
     return arrays

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -61,6 +62,7 @@ def whole_folder(target: Path, *, replace: bool = True) -> Iterator[Path]:
     Without ``replace``, one that another process put there in the meantime stays. A failure leaves
     nothing behind, not even parents of ``target`` that were made for it.
     """
+    target = Path(os.path.abspath(target))  # `..` has no parent that its name says
     made = [p for p in (target.parent, *target.parent.parents) if not p.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,9 +97,13 @@ def _put(scratch: Path, target: Path, replace: bool) -> None:
 
 
 def check_target(target: Path) -> None:
-    """Refuses to replace what Weft did not write."""
+    """Refuses to replace what Weft did not write, and where the process is."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise ProgramError(f"{target} is not a folder; give another output")
+    if target.is_dir() and target.samefile(os.curdir):
+        raise ProgramError(
+            f"{target} is the current folder, which cannot be replaced; give another output"
+        )
     if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
         raise ProgramError(
             f"{target} is not empty and holds no compiled program; give another output"

@@ -150,7 +150,8 @@ class _Reader:
         value = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         if value == tflite.BuiltinOperator.CUSTOM:
             custom = code.CustomCode()
-            return f"custom operator {custom.decode(errors='replace') if custom else '?'}"
+            name = custom.decode(errors="replace") if custom else "?"
+            return f"custom operator {_shortened(name)}"
         return str(_OPERATOR_NAMES.get(value, f"operator {value}"))
 
     def tensor(self, tensor: Any, index: int) -> Tensor:
@@ -203,8 +204,11 @@ class _Reader:
 
 
 def _shortened(name: str) -> str:
-    """Converters join the names of all that they fused; the first one is enough."""
-    first = name.split(";", maxsplit=1)[0]
+    """Converters join the names of all that they fused; the first one is enough.
+
+    Damaged ones hold anything; messages are one line.
+    """
+    first = "".join(c if c.isprintable() else "?" for c in name.split(";", maxsplit=1)[0])
     return first if len(first) <= _MAX_NAME else f"...{first[-_MAX_NAME:]}"
 
 
