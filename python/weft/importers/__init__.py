@@ -23,6 +23,6 @@ def import_model(model: Any, name: str, params: Mapping[str, Any] | None) -> tup
         if not is_tflite(model):
             raise ModelError(f"{name}: not a TFLite file (its identifier TFL3 is missing)")
         return tflite_to_relax(model, name)
-    from weft.importers.relax import bind_parameters
+    from weft.importers.relax import import_relax
 
-    return bind_parameters(model, name, params or {}), []
+    return import_relax(model, name, params or {})

@@ -11,7 +11,15 @@ import numpy as np
 from tvm import relax
 
 from weft.adapter.stand_in import stand_in
-from weft.relax.expressions import Bindings, Quantization, dtype_of, is_constant, op_name, shape_of
+from weft.relax.expressions import (
+    Bindings,
+    Quantization,
+    dtype_of,
+    is_constant,
+    is_tensor,
+    op_name,
+    shape_of,
+)
 from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, ContractError, quantized_bound
 
 
@@ -106,7 +114,13 @@ class Context:
         # Go on with what comes before, so that everything is reported at once.
         for operand in getattr(defined, "args", ()):
             self._report_before(operand)
-        return self.builder.emit(stand_in(shape_of(defined), "int8"))
+        return self.builder.emit(self._stand_in(defined))
+
+    def _stand_in(self, defined: Any) -> Any:
+        try:
+            return stand_in(shape_of(defined), "int8")
+        except TypeError:  # it has no shape, and that is reported
+            return stand_in((), "int8")
 
     def _report_before(self, expression: Any) -> None:
         defined = self.bindings.define(expression)
@@ -114,7 +128,8 @@ class Context:
             for item in defined.fields:
                 self._report_before(item)
         elif isinstance(defined, relax.Call) and not is_constant(defined):
-            if op_name(defined) in (None, "quantize") or dtype_of(defined) == "int8":
+            is_int8 = is_tensor(defined) and dtype_of(defined) == "int8"
+            if op_name(defined) in (None, "quantize") or is_int8:
                 self.lower(defined)
             else:
                 for operand in defined.args:

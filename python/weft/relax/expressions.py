@@ -44,16 +44,27 @@ class QuantizedConstant:
 
 
 def shape_of(expression: Any) -> tuple[int, ...]:
-    """Raises ``TypeError`` where an extent is not known when compiling."""
-    shape = expression.ty.shape
+    """Raises ``TypeError`` for what is no tensor, or if an extent is not known when compiling."""
+    shape = _tensor_type(expression).shape
     if shape is None or any(type(e).__name__ != "IntImm" for e in shape):
         raise TypeError("an extent is not known when compiling")
     return tuple(int(e) for e in shape)
 
 
 def dtype_of(expression: Any) -> str:
-    """The element type of a tensor expression."""
-    return str(expression.ty.dtype)
+    """The element type of a tensor expression. Raises ``TypeError`` for what is no tensor."""
+    return str(_tensor_type(expression).dtype)
+
+
+def is_tensor(expression: Any) -> bool:
+    """Whether ``expression`` is a tensor, and no tuple, shape or the like."""
+    return isinstance(expression.ty, relax.TensorType)
+
+
+def _tensor_type(expression: Any) -> relax.TensorType:
+    if not is_tensor(expression):
+        raise TypeError("it is no tensor")
+    return expression.ty
 
 
 def op_name(expression: Any) -> str | None:

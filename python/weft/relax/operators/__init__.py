@@ -10,7 +10,7 @@ from tvm import relax
 
 from weft.adapter.stand_in import is_stand_in
 from weft.relax.context import Context, Result, Unmatched
-from weft.relax.expressions import is_constant, op_name
+from weft.relax.expressions import is_constant, is_tensor, op_name
 from weft.relax.operators import arithmetic, movement, reduction, weighted
 
 # Operators on floats between a dequantise and a quantise.
@@ -33,6 +33,8 @@ def lower_call(context: Context, call: Any) -> Any:
         return call
     if is_stand_in(call):
         return context.builder.emit(call)
+    if not is_tensor(call):
+        raise Unmatched("it is no tensor")
     if isinstance(call, relax.TupleGetItem):
         return movement.lower_tuple_item(context, call)
     name = op_name(call)

@@ -11,6 +11,10 @@ from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import QuantizedConstant, ints, shape_of
 from weft.relax.tflite_contract import Array, channel_multipliers
 
+_INT32 = np.iinfo(np.int32)
+# Relative: converters multiply the two scales in float or in double.
+_BIAS_TOLERANCE = 1e-6
+
 
 def _weights(context: Context, expression: Any) -> QuantizedConstant:
     weights = context.bindings.quantized_constant(expression)
@@ -41,8 +45,10 @@ def folded_bias(bias: Array, weight_sums: Array, in_zero_point: int) -> Array:
     return (folded & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
 
 
-def split_bias(context: Context, call: Any, *producers: str) -> tuple[Any, Array] | None:
-    """For ``producer + constant``: the producer's call and the int32 bias, flat."""
+def split_bias(
+    context: Context, call: Any, *producers: str
+) -> tuple[Any, QuantizedConstant] | None:
+    """For ``producer + constant``: the producer's call and the bias."""
     for first, second in ((0, 1), (1, 0)):
         producer = context.bindings.call(call.args[first], *producers)
         if producer is None:
@@ -50,8 +56,26 @@ def split_bias(context: Context, call: Any, *producers: str) -> tuple[Any, Array
         bias = context.bindings.quantized_constant(call.args[second])
         if bias is None or bias.values.dtype not in (np.int32, np.int64):
             raise Unmatched("its bias is not an int32 constant under a dequantise")
-        return producer, bias.values.reshape(-1)
+        return producer, bias
     return None
+
+
+def _int32_bias(bias: QuantizedConstant | None, scales: Array) -> Array:
+    """One number an output channel, in the ``scales`` of the products; zeros without a bias."""
+    channels = scales.size
+    if bias is None:
+        return np.zeros(channels, np.int32)
+    if bias.values.size not in (1, channels) or bias.values.shape[-1:] != (bias.values.size,):
+        raise Unmatched(f"its bias of shape {bias.values.shape} is not one number a channel")
+    quantization = bias.quantization
+    if not quantization.is_per_tensor and quantization.axis != bias.values.ndim - 1:
+        raise Unmatched(f"its bias is quantised along axis {quantization.axis}")
+    if not np.allclose(quantization.scale, scales, rtol=_BIAS_TOLERANCE, atol=0):
+        raise Unmatched("the scale of its bias is not the operand's times that of the weights")
+    values = bias.values.reshape(-1).astype(np.int64) - quantization.zero_point.astype(np.int64)
+    if values.min() < _INT32.min or values.max() > _INT32.max:
+        raise Unmatched("its bias, less its zero point, does not fit in int32")
+    return np.broadcast_to(values, (channels,))
 
 
 def _stage_operands(
@@ -66,7 +90,9 @@ def _stage_operands(
     ]
 
 
-def lower_conv2d(context: Context, call: Any, result: Result, bias: Array | None = None) -> Any:
+def lower_conv2d(
+    context: Context, call: Any, result: Result, bias: QuantizedConstant | None = None
+) -> Any:
     attrs = call.attrs
     if str(attrs.data_layout) != "NHWC":
         raise Unmatched(f"its layout is {attrs.data_layout}, not NHWC")
@@ -97,16 +123,15 @@ def lower_conv2d(context: Context, call: Any, result: Result, bias: Array | None
         stage_weights = per_channel
         sums = per_channel.sum(axis=(1, 2, 3))
         attributes["groups"] = groups
-    if bias is None:
-        bias = np.zeros(out_channels, np.int32)
-    operands = _stage_operands(
-        context, x, stage_weights, folded_bias(bias, sums, x_zero_point), scaling
-    )
+    folded = folded_bias(_int32_bias(bias, x_scale * scales), sums, x_zero_point)
+    operands = _stage_operands(context, x, stage_weights, folded, scaling)
     kind = "depthwise" if is_depthwise else "conv2d"
     return context.emit(kind, operands, attributes, result.shape, result.label)
 
 
-def lower_matmul(context: Context, call: Any, result: Result, bias: Array | None = None) -> Any:
+def lower_matmul(
+    context: Context, call: Any, result: Result, bias: QuantizedConstant | None = None
+) -> Any:
     x, x_quantization = context.dequantized(call.args[0])
     weights = _weights(context, call.args[1])
     if weights.values.ndim != 2:
@@ -116,10 +141,8 @@ def lower_matmul(context: Context, call: Any, result: Result, bias: Array | None
     out_channels = values.shape[0]
     scales = np.broadcast_to(weights.quantization.scale, (out_channels,))
     scaling = channel_multipliers(x_scale, scales, result.scale)
-    if bias is None:
-        bias = np.zeros(out_channels, np.int32)
-    bias = folded_bias(bias, values.sum(axis=1), x_zero_point)
-    operands = _stage_operands(context, x, values, bias, scaling)
+    folded = folded_bias(_int32_bias(bias, x_scale * scales), values.sum(axis=1), x_zero_point)
+    operands = _stage_operands(context, x, values, folded, scaling)
     return context.emit("dense", operands, result.output_attributes, result.shape, result.label)
 
 
