@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,21 @@ class Bindings:
         for block in function.body.blocks:
             for binding in block.bindings:
                 self._value[binding.var] = binding.value
+
+    def __iter__(self) -> Iterator[Any]:
+        """The variables, in the order of the function."""
+        return iter(self._value)
+
+    def needed_by(self, expression: Any) -> set[Any]:
+        """The variables of this function that the value of ``expression`` depends on."""
+        needed: set[Any] = set()
+        pending = list(relax.analysis.free_vars(expression))
+        while pending:
+            variable = pending.pop()
+            if variable in self._value and variable not in needed:
+                needed.add(variable)
+                pending.extend(relax.analysis.free_vars(self._value[variable]))
+        return needed
 
     def define(self, expression: Any) -> Any:
         """Follows variables to what they are bound to; parameters stay themselves."""
