@@ -141,6 +141,9 @@ def _unsupported_input(parameter: relax.Var) -> str | None:
         return f"{what} is no tensor"
     if str(type_.dtype) not in _INPUT_DTYPES:
         return f"{what} is {type_.dtype}, only int8 and float32 are supported"
-    if _known_shape(type_) is None:
+    shape = _known_shape(type_)
+    if shape is None:
         return f"{what} has an extent that is not known when compiling"
+    if any(n < 1 for n in shape):
+        return f"{what} is empty"
     return None

@@ -71,6 +71,8 @@ class _Importer:
                 self.unsupported.append(
                     f"input '{tensor.name}' is {tensor.dtype}, only int8 and float32 are supported"
                 )
+            if 0 in tensor.shape:
+                self.unsupported.append(f"input '{tensor.name}' is empty")
             dtype = tensor.dtype if tensor.dtype in ("int8", "float32") else "int8"
             type_ = relax.TensorType(list(tensor.shape), dtype)
             parameter = relax.Var(_identifier(tensor.name), type_)

@@ -16,6 +16,7 @@ from weft.relax.expressions import (
     Quantization,
     dtype_of,
     is_constant,
+    is_empty,
     is_tensor,
     op_name,
     shape_of,
@@ -25,6 +26,11 @@ from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, ContractError, quanti
 
 class Unmatched(Exception):
     """Why one operator cannot become a stage."""
+
+
+def clamped(value: float) -> int:
+    """The nearest int8."""
+    return round(min(max(value, INT8_MIN), INT8_MAX))
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,15 @@ class Result:
         """With an activation's real limits applied."""
         new_low, new_high = self.low, self.high
         if low is not None and np.isfinite(low):
-            new_low = max(new_low, quantized_bound(low, self.scale, self.zero_point))
+            new_low = max(new_low, self._bound(low))
         if high is not None and np.isfinite(high):
-            new_high = min(new_high, quantized_bound(high, self.scale, self.zero_point))
+            new_high = min(new_high, self._bound(high))
+        if new_low > new_high:
+            raise Unmatched(f"no number is within its limits of {low} and {high}")
         return replace(self, low=new_low, high=new_high)
+
+    def _bound(self, limit: float) -> int:
+        return clamped(quantized_bound(limit, self.scale, self.zero_point))
 
     @property
     def output_attributes(self) -> dict[str, int]:
@@ -145,18 +156,31 @@ class Context:
             raise Unmatched(f"its operand comes from {source}, not from a dequantise")
         if dtype_of(call.args[0]) != "int8":
             raise Unmatched(f"its operand is {dtype_of(call.args[0])}, not int8")
-        quantization = self.bindings.quantization(call)
-        if quantization is None or not quantization.is_per_tensor:
-            raise Unmatched("an activation needs one constant scale and zero point")
-        return call.args[0], quantization
+        if is_empty(call):
+            raise Unmatched("its operand is empty")
+        return call.args[0], self._quantization(call)
 
     def result_of(self, call: Any) -> Result:
         """What a quantise asks for."""
         if dtype_of(call) != "int8":
             raise Unmatched(f"quantises to {dtype_of(call)}, not int8")
+        return Result(
+            self._quantization(call), INT8_MIN, INT8_MAX, shape_of(call), self.label(call)
+        )
+
+    def limits_of(self, call: Any) -> tuple[float, float]:
+        """The limits of a clip; infinite where there is none."""
+        low, high = (self.bindings.number(limit) for limit in call.args[1:3])
+        if low is None or high is None or np.isnan([low, high]).any():
+            raise Unmatched("a limit is not a constant number")
+        return low, high
+
+    def _quantization(self, call: Any) -> Quantization:
+        """Of an activation."""
         quantization = self.bindings.quantization(call)
         if quantization is None or not quantization.is_per_tensor:
             raise Unmatched("an activation needs one constant scale and zero point")
-        if not float(quantization.single[0]) > 0:
-            raise Unmatched(f"scale {quantization.single[0]} is not positive")
-        return Result(quantization, INT8_MIN, INT8_MAX, shape_of(call), self.label(call))
+        zero_point = quantization.single[1]
+        if not INT8_MIN <= zero_point <= INT8_MAX:
+            raise Unmatched(f"the zero point {zero_point} is not in int8")
+        return quantization

@@ -11,7 +11,7 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from weft.relax.tflite_contract import Array
+from weft.relax.tflite_contract import Array, ContractError
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ def dtype_of(expression: Any) -> str:
 def is_tensor(expression: Any) -> bool:
     """Whether ``expression`` is a tensor, and no tuple, shape or the like."""
     return isinstance(expression.ty, relax.TensorType)
+
+
+def is_empty(expression: Any) -> bool:
+    """Whether a tensor has no elements. TVM counts some that have none as less than none."""
+    return any(n < 1 for n in shape_of(expression))
 
 
 def _tensor_type(expression: Any) -> relax.TensorType:
@@ -119,6 +124,11 @@ class Bindings:
         defined = self.define(expression)
         return defined if op_name(defined) in names else None
 
+    def number(self, expression: Any) -> float | None:
+        """The value of a constant scalar that is an argument and no tensor."""
+        value = getattr(self.define(expression), "value", None)
+        return float(value) if isinstance(value, int | float) else None
+
     def array(self, expression: Any) -> Array | None:
         """The value of a constant expression: constants, and movement of constants."""
         defined = self.define(expression)
@@ -138,10 +148,17 @@ class Bindings:
         return None
 
     def quantization(self, call: Any) -> Quantization | None:
-        """Scale, zero point and axis of a quantise or dequantise with constant parameters."""
+        """Scale, zero point and axis of a quantise or dequantise with constant parameters.
+
+        Raises ``ContractError`` for scales and zero points that have no meaning.
+        """
         scale, zero_point = self.array(call.args[1]), self.array(call.args[2])
         if scale is None or zero_point is None:
             return None
+        if not (np.isfinite(scale) & (scale > 0)).all():
+            raise ContractError("a scale is not a positive number")
+        if zero_point.dtype.kind not in "iu":
+            raise ContractError("a zero point is no integer")
         rank = len(shape_of(call.args[0]))
         axis = int(call.attrs.axis) % rank if rank else 0
         return Quantization(

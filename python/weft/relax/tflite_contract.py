@@ -46,6 +46,8 @@ def quantize_multiplier(real: float, max_shift: int = 30) -> Scaled:
     """kernels/internal/quantization_util.cc, QuantizeMultiplier."""
     if real == 0.0:
         return Scaled(0, 0)
+    if not math.isfinite(real):
+        raise ContractError(f"the factor {real} between scales is not finite")
     fraction, shift = math.frexp(real)
     fixed = round_half_away(fraction * (1 << 31))
     if fixed == 1 << 31:

@@ -10,7 +10,7 @@ from tvm import relax
 
 from weft.adapter.stand_in import is_stand_in
 from weft.relax.context import Context, Result, Unmatched
-from weft.relax.expressions import is_constant, is_tensor, op_name
+from weft.relax.expressions import is_constant, is_empty, is_tensor, op_name
 from weft.relax.operators import arithmetic, movement, reduction, weighted
 
 # Operators on floats between a dequantise and a quantise.
@@ -35,6 +35,8 @@ def lower_call(context: Context, call: Any) -> Any:
         return context.builder.emit(call)
     if not is_tensor(call):
         raise Unmatched("it is no tensor")
+    if is_empty(call):
+        raise Unmatched("its result is empty")
     if isinstance(call, relax.TupleGetItem):
         return movement.lower_tuple_item(context, call)
     name = op_name(call)
@@ -42,10 +44,9 @@ def lower_call(context: Context, call: Any) -> Any:
         return lower_quantize(context, call, context.result_of(call))
     if name == "clip":
         inner = context.bindings.call(call.args[0], "quantize")
-        low, high = (float(context.bindings.define(a).value) for a in call.args[1:3])
         if inner is not None:
             result = context.result_of(inner)
-            bounds = max(result.low, round(low)), min(result.high, round(high))
+            bounds = arithmetic.int8_limits(context, call)
             return lower_quantize(
                 context,
                 inner,
@@ -68,8 +69,7 @@ def lower_quantize(context: Context, call: Any, result: Result) -> Any:
         if activation == "nn.relu6":
             limits = (0.0, 6.0)
         elif activation == "clip":
-            low, high = (float(context.bindings.define(a).value) for a in source.args[1:3])
-            limits = (low, high)
+            limits = context.limits_of(source)
         result = result.limited(*limits)
         source = context.bindings.define(source.args[0])
     name = op_name(source)

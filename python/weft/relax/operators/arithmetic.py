@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.relax.context import Context, Result, Unmatched
+from weft.relax.context import Context, Result, Unmatched, clamped
 from weft.relax.expressions import Quantization, dtype_of, shape_of
 from weft.relax.operators.reduction import lower_int8_pool
 from weft.relax.operators.weighted import lower_biased
@@ -125,9 +125,16 @@ def lower_dequantize(context: Context, call: Any) -> Any:
     return lookup(context, x, table, context.label(call), "float32")
 
 
+def int8_limits(context: Context, call: Any) -> tuple[int, int]:
+    """The limits of a clip of an int8 tensor, in its own numbers."""
+    low, high = context.limits_of(call)
+    if low > high:
+        raise Unmatched(f"no number is within its limits of {low} and {high}")
+    return clamped(low), clamped(high)
+
+
 def lower_int8_clip(context: Context, call: Any) -> Any:
-    low, high = (float(context.bindings.define(a).value) for a in call.args[1:3])
-    table = np.clip(np.arange(INT8_MIN, INT8_MAX + 1), round(low), round(high))
+    table = np.clip(np.arange(INT8_MIN, INT8_MAX + 1), *int8_limits(context, call))
     return lookup(context, call.args[0], table, context.label(call))
 
 
@@ -173,11 +180,11 @@ def _hard_swish_operand(context: Context, call: Any) -> Any | None:
     shifted = context.bindings.call(clipped.args[0], "add") if clipped is not None else None
     if gate is None or clipped is None or shifted is None:
         return None
-    limits = [float(context.bindings.define(a).value) for a in clipped.args[1:3]]
+    limits = context.limits_of(clipped)
     numbers = [context.bindings.array(e) for e in (shifted.args[1], gate.args[1])]
     values = [None if n is None or n.size != 1 else float(n.reshape(())) for n in numbers]
     same = context.bindings.define(shifted.args[0]).same_as(context.bindings.define(call.args[0]))
-    return call.args[0] if same and limits == [0.0, 6.0] and values == [3.0, 6.0] else None
+    return call.args[0] if same and limits == (0.0, 6.0) and values == [3.0, 6.0] else None
 
 
 BETWEEN = {

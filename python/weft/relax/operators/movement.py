@@ -11,7 +11,7 @@ from tvm import relax
 from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import dtype_of, ints, op_name, shape_of
 from weft.relax.operators.arithmetic import lookup
-from weft.relax.tflite_contract import requantize_table
+from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, requantize_table
 
 
 def _reshape(context: Context, call: Any, x: Any, label: str) -> Any:
@@ -53,8 +53,11 @@ def _strided_slice(context: Context, call: Any, x: Any, label: str) -> Any:
 
 def _tuple_ints(context: Context, expression: Any) -> list[int]:
     defined = context.bindings.define(expression)
-    fields = defined.fields if isinstance(defined, relax.Tuple) else defined.values
-    return [int(context.bindings.define(f).value) for f in fields]
+    fields = defined.fields if isinstance(defined, relax.Tuple) else []
+    numbers = [context.bindings.number(f) for f in fields]
+    if any(n is None for n in numbers):
+        raise Unmatched("its axes, begins or steps are not constant")
+    return [int(n) for n in numbers if n is not None]
 
 
 _ONE_OPERAND = {
@@ -90,18 +93,28 @@ def _requantized(context: Context, expression: Any, result: Result) -> Any:
     return lookup(context, x, np.clip(table, result.low, result.high), f"{result.label}.requantize")
 
 
+def _pad_value(context: Context, call: Any) -> float:
+    if len(call.args) == 1:
+        return float(call.attrs.pad_value)
+    value = context.bindings.array(call.args[1])
+    if value is None or value.size != 1:
+        raise Unmatched("what it pads with is not a constant number")
+    return float(value.reshape(()))
+
+
 def lower_pad(context: Context, call: Any) -> Any:
-    value = context.bindings.array(call.args[1]) if len(call.args) > 1 else None
-    number = float(call.attrs.pad_value) if value is None else float(value)
-    return _pad(context, call, context.lower(call.args[0]), round(number), context.label(call))
+    value = _pad_value(context, call)
+    if not (INT8_MIN <= value <= INT8_MAX and value.is_integer()):
+        raise Unmatched(f"padding with {value}")
+    return _pad(context, call, context.lower(call.args[0]), int(value), context.label(call))
 
 
 def lower_pad_between(context: Context, call: Any, result: Result) -> Any:
-    value = context.bindings.array(call.args[1]) if len(call.args) > 1 else None
-    number = float(call.attrs.pad_value) if value is None else float(value)
-    quantized = result.limited(number, number)
+    value = _pad_value(context, call)
+    if not np.isfinite(value):
+        raise Unmatched(f"padding with {value}")
     x = _requantized(context, call.args[0], result)
-    return _pad(context, call, x, min(max(quantized.low, -128), 127), result.label)
+    return _pad(context, call, x, result.limited(value, value).low, result.label)
 
 
 def _concat(context: Context, call: Any, xs: list[Any], label: str) -> Any:

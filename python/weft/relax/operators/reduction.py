@@ -67,6 +67,8 @@ def lower_mean(context: Context, call: Any, result: Result) -> Any:
     axes = sorted({a % rank for a in ints(given)}) if given is not None else list(range(rank))
     if (result.low, result.high) != (INT8_MIN, INT8_MAX):
         raise Unmatched("an activation after a mean")
+    if not axes:
+        raise Unmatched("a mean over no axes")
     lowered = context.lower(x)
     if axes != list(range(axes[0], axes[0] + len(axes))):
         kept = [a for a in range(rank) if a not in axes]
