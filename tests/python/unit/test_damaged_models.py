@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+from weft.errors import ModelError
+from weft.importers import import_model
 
 WORKER = Path(__file__).with_name("damaged_models.py")
 MUTATIONS = 100 * settings().max_examples
@@ -61,6 +66,22 @@ def test_mutated_files_are_imported_or_refused(digits_model: Path) -> None:
     # Both happen a lot, or this tests little.
     for text in ("imported", "refused"):
         assert list(outcomes.values()).count(text) > MUTATIONS // 10
+
+
+def test_wrong_descriptions_are_imported_or_refused(digits_model: Path) -> None:
+    outcomes = _outcomes("describe", digits_model, 0, MUTATIONS)
+    assert _wrong(outcomes) == {}
+    assert len(outcomes) == MUTATIONS
+    for text in ("imported", "refused"):
+        assert list(outcomes.values()).count(text) > MUTATIONS // 10
+
+
+def test_names_of_several_lines(digits_model: Path) -> None:
+    data = digits_model.read_bytes().replace(b"digits_1/", b"digits\n1/")
+    data = data.replace(struct.pack("<4i", 1, 2, 2, 48), struct.pack("<4i", 1, -2, 2, 48))
+    with pytest.raises(ModelError, match=r"tensor '.*digits\?1/.*has the shape") as caught:
+        import_model(data, "model", None)
+    assert "\n" not in str(caught.value)
 
 
 def test_shapes_that_contradict_are_refused(digits_model: Path) -> None:

@@ -133,7 +133,7 @@ def test_bias_of_one_number_a_channel(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(("shape", "dtype"), [((0, 4), "int8"), ((1, 4), "float16")])
 def test_inputs_that_no_network_has(shape: tuple[int, ...], dtype: str) -> None:
-    with pytest.raises(UnsupportedError, match="input 'x' is (empty|float16)"):
+    with pytest.raises(UnsupportedError, match=r"input 'x' is (empty|float16)"):
         _integer(shape, lambda b, x: op.astype(x, dtype), dtype)
 
 
