@@ -15,8 +15,8 @@ pytest.importorskip("unicorn", reason="the Python package unicorn is not install
 from emulation.pe import Pe
 
 import weft
-from weft.codegen.folder import runtime_hash
 from weft.codegen.images import Image, build_image
+from weft.codegen.runtime_sources import runtime_hash
 from weft.codegen.toolchain import Toolchain, gcc_target_toolchain, zig_target_toolchain
 from weft.machines import load_machine
 from weft.paths import models_folder

@@ -15,11 +15,12 @@ from xdsl.dialects.func import FuncOp
 
 from weft import __version__
 from weft.codegen.fit import Footprint, check_fit
-from weft.codegen.folder import MeshData, runtime_hash, write_sources
+from weft.codegen.folder import MeshData, write_sources
 from weft.codegen.images import object_sizes
 from weft.codegen.manifest import FORMAT, MAPPING, write_manifest
 from weft.codegen.mesh_tables import ChannelEnd, PeCode, mesh_tables
 from weft.codegen.program_c import PeData
+from weft.codegen.runtime_sources import runtime_hash
 from weft.codegen.toolchain import find_target_toolchain
 from weft.dialects.fabric import MeshOp
 from weft.machines.model import Machine, Pe, PeClass

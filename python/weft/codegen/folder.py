@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -24,6 +23,7 @@ from weft.codegen.program_c import (
     pes_source,
     program_source,
 )
+from weft.codegen.runtime_sources import runtime_hash
 from weft.dialects.fabric import MeshOp
 from weft.errors import ProgramError
 from weft.paths import runtime_folder
@@ -37,22 +37,6 @@ class MeshData:
     tables: bytes
     constants: bytes
     pes: Mapping[int, PeData]
-
-
-def runtime_files(folder: Path) -> list[str]:
-    """The files that every binary of a program shares, as paths below ``folder``, in order."""
-    parts = [folder / "include", folder / "src"]
-    found = [p for part in parts for p in part.rglob("*") if p.suffix in (".h", ".c")]
-    return sorted(p.relative_to(folder).as_posix() for p in found)
-
-
-def runtime_hash(folder: Path) -> str:
-    """SHA-256 over names and contents of the shared runtime files of ``folder``."""
-    digest = hashlib.sha256()
-    for name in runtime_files(folder):
-        data = (folder / name).read_bytes()
-        digest.update(f"{name} {len(data)}\n".encode() + data)
-    return digest.hexdigest()
 
 
 @contextmanager

@@ -137,7 +137,7 @@ def target_compiler_path() -> str | None:
 def gcc_target_toolchain(cpu: str) -> Toolchain | None:
     """``arm-none-eabi-gcc``, or None if it is not on the path."""
     flags = _cpu(cpu).gcc
-    command = shutil.which("arm-none-eabi-gcc")
+    command = _which("arm-none-eabi-gcc")
     if command is None:
         return None
     return Toolchain(
@@ -177,9 +177,9 @@ def find_host_compiler() -> Toolchain:
 
     Raises ToolchainError if there is none, or if $CC names none.
     """
-    chosen = shlex.split(os.environ.get("CC", ""))
+    chosen = _chosen_compiler()
     if chosen:
-        command = shutil.which(chosen[0])
+        command = _which(chosen[0])
         if command is None:
             raise ToolchainError(
                 f"the environment variable CC names {chosen[0]}, which is not there; "
@@ -187,7 +187,7 @@ def find_host_compiler() -> Toolchain:
             )
         return _host_toolchain(chosen[0], (command, *chosen[1:]))
     for name in ("cc", "gcc", "clang"):
-        command = shutil.which(name)
+        command = _which(name)
         if command is not None:
             return _host_toolchain(name, (command,))
     command = _zig()
@@ -203,6 +203,23 @@ def find_host_compiler() -> Toolchain:
         version=f"zig {_first_line([command, 'version'], environment)}",
         environment=environment,
     )
+
+
+def _chosen_compiler() -> list[str]:
+    """The words of $CC."""
+    text = os.environ.get("CC", "")
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise ToolchainError(
+            f"the environment variable CC is no command ({error}): {text}; correct it or unset it"
+        ) from None
+
+
+def _which(name: str) -> str | None:
+    """The path of a command, absolute, since compilers run in other folders than this one."""
+    command = shutil.which(name)
+    return None if command is None else os.path.abspath(command)
 
 
 def _host_toolchain(name: str, command: tuple[str, ...]) -> Toolchain:

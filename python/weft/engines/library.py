@@ -15,7 +15,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from weft.codegen.runtime_sources import runtime_hash
 from weft.codegen.toolchain import C_FLAGS, Toolchain, find_host_compiler
+from weft.errors import ToolchainError
 from weft.paths import cache_folder
 from weft.program import Program
 
@@ -57,7 +59,8 @@ def _key(program: Program, compiler: Toolchain, flags: tuple[str, ...]) -> str:
 def host_library(program: Program) -> Path:
     """The shared library of ``program``, from the cache or newly built.
 
-    Raises ``ToolchainError`` if there is no C compiler or it fails.
+    Raises ``ToolchainError`` if there is no C compiler, if it fails, or if the cache cannot be
+    written.
     """
     return build_library(program, _sources(program), ["-fvisibility=hidden"])
 
@@ -68,15 +71,13 @@ def build_library(program: Program, sources: Sequence[str], extra_flags: Sequenc
     flags = (
         *_FLAGS,
         *extra_flags,
-        f'-DWEFT_RUNTIME_HASH="{program.manifest["runtime_sha256"]}"',
+        f'-DWEFT_RUNTIME_HASH="{runtime_hash(program.folder / "runtime")}"',
     )
     key = _key(program, compiler, (*flags, *sources))
     target = cache_folder() / "libraries" / f"{key}.so"
     if target.is_file():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, scratch = tempfile.mkstemp(prefix=".build-", suffix=".so", dir=target.parent)
-    os.close(descriptor)
+    scratch = _scratch_beside(target)
     try:
         includes = ["-I", ".", "-I", "runtime/include", "-I", "runtime/port/host"]
         compiler.run(
@@ -89,3 +90,16 @@ def build_library(program: Program, sources: Sequence[str], extra_flags: Sequenc
         Path(scratch).unlink(missing_ok=True)
         raise
     return target
+
+
+def _scratch_beside(target: Path) -> str:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, scratch = tempfile.mkstemp(prefix=".build-", suffix=".so", dir=target.parent)
+    except OSError as error:
+        raise ToolchainError(
+            f"the cache {target.parent} cannot be written ({error.strerror}); "
+            "choose another with WEFT_CACHE_DIR"
+        ) from None
+    os.close(descriptor)
+    return scratch

@@ -7,6 +7,7 @@ import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from weft import _native
 from weft.engines.library import host_library
 from weft.engines.session import Array, Frame, Session
 from weft.engines.waits import describe_waits, stages_text
-from weft.errors import EngineError, ProgramError
+from weft.errors import EngineError, ProgramError, ToolchainError
 from weft.program import Program
 
 # A frame that takes longer than this has gone wrong: the largest networks take seconds.
@@ -26,15 +27,28 @@ _STOPPED = 9
 _epochs = itertools.count(1)
 
 
+def _load(path: Path) -> _native.Library:
+    """Loads a library. One that cannot be is not kept: its compiler may have failed silently."""
+    try:
+        return _native.Library(str(path))
+    except RuntimeError as error:
+        path.unlink(missing_ok=True)
+        raise ToolchainError(
+            f"the host library cannot be loaded ({error}); check the C compiler and try again"
+        ) from None
+
+
 def new_stream(program: Program) -> tuple[_native.Library, _native.Stream]:
     """The PEs of a program, ready to be stepped.
 
     Raises ``ToolchainError`` if the host library cannot be built, ``ProgramError`` if the folder
     is damaged.
     """
-    library = _native.Library(str(host_library(program)))
+    library = _load(host_library(program))
     if library.runtime_hash != program.manifest["runtime_sha256"]:
-        raise EngineError(f"{program.folder}: its library was built from another runtime")
+        raise EngineError(
+            f"{program.folder} holds another runtime than it was compiled with; compile it again"
+        )
     tables = memoryview((program.folder / "tables.bin").read_bytes())
     constants = memoryview((program.folder / "constants.bin").read_bytes())
     numbers = {name: i for i, name in enumerate(library.program_names)}

@@ -45,6 +45,8 @@ class Session(ABC):
 
     def _checked(self, frame: Frame) -> list[Array]:
         expected = self.program.inputs
+        if not isinstance(frame, np.ndarray | Iterable):
+            raise InputError(f"a frame is a NumPy array or several, not a {type(frame).__name__}")
         arrays = [frame] if isinstance(frame, np.ndarray) else list(frame)
         if len(arrays) != len(expected):
             raise InputError(

@@ -203,9 +203,13 @@ def test_lookup_gives_what_its_table_holds() -> None:
 
 PROGRAM_MISTAKES = [
     ('pe.channel "in"', 'pe.channel "up"', "a channel goes in or out, not up"),
-    ("rows 3 of 8 every 14", "rows 3 of 9 every 14", "channel x ends 41 bytes"),
+    (
+        "rows 3 of 8 every 14",
+        "rows 3 of 9 every 14",
+        "channel x begins 4 bytes into its buffer and ends 41",
+    ),
     ("rows 3 of 8 every 14", "rows 0 of 8 every 14", "channel x"),
-    ("in %0 + 4 rows", "in %0 + -1 rows", "channel x"),
+    ("in %0 + 4 rows", "in %0 + -1 rows", "channel x begins -1 bytes"),
     ("+ [39] with", "+ [40] with", "fill_s8: pointer 40 bytes into a buffer of 40"),
     ("+ [39] with", "+ [-1] with", "fill_s8: pointer -1 bytes into a buffer of 40"),
     ("+ [39] with", "+ [39, 0] with", "one byte offset a pointer"),

@@ -16,8 +16,6 @@ from weft.paths import runtime_folder
 from weft.program import Program
 from weft.testing import KernelLibrary, load_kernels
 
-_HASH = "0123456789abcdef" * 4
-
 
 def kernels_source(
     kernels: Sequence[Kernel], schedules: Mapping[str, ScheduleFunction] | None = None
@@ -41,7 +39,7 @@ def write_kernels(
     header, source = kernels_source(kernels, schedules)
     (folder / "kernels.h").write_text(header, "ascii")
     (folder / "kernels.c").write_text(source, "ascii")
-    return Program(folder, {"runtime_sha256": _HASH, "programs": []})
+    return Program(folder, {"programs": []})
 
 
 class Kernels:

@@ -22,7 +22,7 @@ from native.models import MACHINE, Compiled
 from native.tiny import CONSTANTS, FAILING, NEVER_IDLE, SLOW_FIRST_FRAME, tiny_program
 from support.tflite_builder import ModelBuilder
 from weft import _native
-from weft.codegen.folder import runtime_files, runtime_hash
+from weft.codegen.runtime_sources import runtime_files, runtime_hash
 from weft.engines.library import host_library
 from weft.engines.native import NativeSession
 from weft.errors import EngineError, InputError, WeftError
@@ -234,7 +234,6 @@ def test_what_is_no_array(digits: Compiled, session: NativeSession) -> None:
         session.run([digits.frames[2].tolist()])
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="not iterable: TypeError from list()")
 @pytest.mark.parametrize("frame", [None, 5, 0.5])
 def test_what_is_no_sequence_either(session: NativeSession, frame: object) -> None:
     with pytest.raises(InputError):
@@ -430,7 +429,6 @@ def test_the_port_is_not_part_of_the_hash(tmp_path: Path) -> None:
     assert runtime_hash(folder) == before
 
 
-@pytest.mark.xfail(strict=True, reason="the library reports the manifest's hash, not its sources'")
 def test_a_changed_runtime_is_noticed(digits: Compiled, tmp_path: Path) -> None:
     folder = tmp_path / "changed"
     shutil.copytree(digits.program.folder, folder)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from emulation.tiny_program import FRAME_BYTES, write_tiny_program
 
+from weft.codegen.runtime_sources import runtime_hash
 from weft.program import Program, load_program
 
 CONSTANTS = bytes(range(100, 100 + FRAME_BYTES))
-HASH = "0123456789abcdef" * 4
 
 #: What a step does: `pe` is its argument. The runtime's own step, and some that are not.
 REAL = "return weft_pe_step(pe);"
@@ -58,7 +58,7 @@ def tiny_program(
     manifest = {
         "format": 1,
         "files": {},
-        "runtime_sha256": HASH,
+        "runtime_sha256": runtime_hash(folder / "runtime"),
         "programs": [
             {"name": "p0", "channels": [_channel("in", "image"), _channel("out", "sums")]}
         ],

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runtime's sources that every binary of a program shares, and the hash that names them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+
+def runtime_files(folder: Path) -> list[str]:
+    """The files that every binary of a program shares, as paths below ``folder``, in order."""
+    parts = [folder / "include", folder / "src"]
+    found = [p for part in parts for p in part.rglob("*") if p.suffix in (".h", ".c")]
+    return sorted(p.relative_to(folder).as_posix() for p in found)
+
+
+def runtime_hash(folder: Path) -> str:
+    """SHA-256 over names and contents of the shared runtime files of ``folder``."""
+    digest = hashlib.sha256()
+    for name in runtime_files(folder):
+        data = (folder / name).read_bytes()
+        digest.update(f"{name} {len(data)}\n".encode() + data)
+    return digest.hexdigest()
