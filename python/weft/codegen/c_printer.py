@@ -176,6 +176,20 @@ def _has_effect(op: Operation) -> bool:
     return not (is_pure(op) or isinstance(op, memref.LoadOp | memref.AllocaOp))
 
 
+def _stores(op: Operation, local: SSAValue) -> bool:
+    """Whether ``op`` or something inside of it stores to a local."""
+    return any(isinstance(o, memref.StoreOp) and o.memref is local for o in op.walk())
+
+
+def _surely_stores(op: Operation, local: SSAValue) -> bool:
+    if isinstance(op, scf.IfOp):
+        return all(
+            any(_surely_stores(inner, local) for block in region.blocks for inner in block.ops)
+            for region in (op.true_region, op.false_region)
+        )
+    return isinstance(op, memref.StoreOp) and op.memref is local
+
+
 @dataclass
 class FunctionPrinter:
     """Prints one ``func.func``; ``lines`` collects the text."""
@@ -273,7 +287,19 @@ class FunctionPrinter:
             return
         self._scalars.add(op.memref)
         if self._first_store(op) is None:
-            self.line(f"{type_} {name};")
+            initial = "" if self._is_surely_stored(op) else " = 0"
+            self.line(f"{type_} {name}{initial};")
+
+    @staticmethod
+    def _is_surely_stored(local: memref.AllocaOp) -> bool:
+        """Whether the first statement that stores to it does so in any case.
+
+        Compilers warn where one condition or a loop decides, even if the load depends on the same.
+        """
+        op = local.next_op
+        while op is not None and not _stores(op, local.memref):
+            op = op.next_op
+        return op is not None and _surely_stores(op, local.memref)
 
     @staticmethod
     def _first_store(local: memref.AllocaOp) -> memref.StoreOp | None:
