@@ -105,6 +105,9 @@ _UNSIGNED = {
     "arith.shli": ("<<", _SHIFT),
 }
 _CALLS = {"arith.minsi": "weft_min", "arith.maxsi": "weft_max"}
+_BOOL = IntegerType(1)
+# A truth value is 0 or -1 to MLIR, 0 or 1 to C.
+_NUMBERS_ONLY = {*_PLAIN, *_WRAPPING, *_UNSIGNED, *_CALLS, "arith.sitofp", "arith.fptosi"}
 _COMPARE_SIGN = {
     0: "==",
     1: "!=",
@@ -147,6 +150,11 @@ def c_type(type_: Attribute) -> str:
     if isinstance(type_, IntegerType):
         return "bool" if type_.width.data == 1 else f"int{type_.width.data}_t"
     raise UnprintableError(f"type {type_}")
+
+
+def _width(type_: Attribute) -> int:
+    """Bits of an integer or index."""
+    return type_.width.data if isinstance(type_, IntegerType) else 32
 
 
 def float_literal(value: float) -> str:
@@ -322,6 +330,8 @@ class FunctionPrinter:
         self.line(f"{declared}{self.element(op.memref, op.indices)} = {self.text(op.value)};")
 
     def loop(self, op: scf.ForOp) -> None:
+        if op.results:
+            raise UnprintableError(f"{op.name} with results")
         variable = op.body.block.args[0]
         taken = set(self._taken)
         name = self.name(variable, "i")
@@ -443,11 +453,11 @@ class FunctionPrinter:
         if isinstance(op, arith.ConstantOp):
             return self.constant(op)
         if isinstance(op, arith.IndexCastOp):
-            return self._texts[op.input]
+            return self.index_cast(op)
         if isinstance(op, arith.CmpiOp):
             return self.compare(op)
         if isinstance(op, arith.CmpfOp):
-            return self.infix(op, _COMPARE_FLOAT[op.predicate.value.data], _COMPARE)
+            return self.compare_floats(op)
         if isinstance(op, arith.SelectOp):
             sides = [self.text(v, _TERNARY + 1) for v in (op.lhs, op.rhs)]
             return _Text(f"{self.text(op.cond, _OR)} ? {sides[0]} : {sides[1]}", _TERNARY)
@@ -458,6 +468,7 @@ class FunctionPrinter:
 
     def by_name(self, op: Operation) -> _Text:
         name = op.name
+        self._refuse_widths(op)
         if name in _PLAIN:
             sign, level = _PLAIN[name]
             return self.infix(op, sign, level)
@@ -465,7 +476,7 @@ class FunctionPrinter:
             return self.wrapping(op)
         if name in _BITWISE:
             sign, level, bool_sign, bool_level = _BITWISE[name]
-            if op.results[0].type == IntegerType(1):
+            if op.results[0].type == _BOOL:
                 return self.infix(op, bool_sign, bool_level)
             return self.infix(op, sign, level)
         if name in _CALLS:
@@ -476,6 +487,10 @@ class FunctionPrinter:
             type_ = c_type(op.results[0].type)
             sides = [f"(u{type_}){self.text(v, _UNARY)}" for v in op.operands]
             return _Text(f"({type_})({sides[0]} {sign} {sides[1]})", _UNARY)
+        if name == "arith.trunci" and op.results[0].type == _BOOL:
+            return _Text(f"({self.text(op.operands[0], _UNARY)} & 1) != 0", _EQUAL)
+        if name == "arith.extsi" and op.operands[0].type == _BOOL:
+            return _Text(f"-{self.cast(op, c_type(op.results[0].type)).at(_UNARY)}", _UNARY)
         if name in ("arith.extsi", "arith.trunci", "arith.sitofp", "arith.fptosi"):
             return self.cast(op, c_type(op.results[0].type))
         if name == "arith.extui":
@@ -485,6 +500,24 @@ class FunctionPrinter:
             inner = f"(u{source}){self.text(op.operands[0], _UNARY)}"
             return _Text(f"({c_type(op.results[0].type)}){inner}", _UNARY)
         raise UnprintableError(name)
+
+    @staticmethod
+    def _refuse_widths(op: Operation) -> None:
+        """Refuses operators that C, or the functions of weft/arith.h, would compute otherwise."""
+        values = (*op.operands, *op.results)
+        if op.name in _NUMBERS_ONLY and any(v.type == _BOOL for v in values):
+            raise UnprintableError(f"{op.name} of a truth value")
+        if op.name in _CALLS and op.results[0].type == IntegerType(64):
+            raise UnprintableError(f"{op.name} of 64 bits")
+
+    def index_cast(self, op: arith.IndexCastOp) -> _Text:
+        """``index`` is signed and of 32 bits; a cast is written only where it cuts."""
+        source, target = (_width(v.type) for v in (op.input, op.result))
+        if 1 in (source, target):
+            raise UnprintableError(f"{op.name} of a truth value")
+        if target >= source:
+            return self._texts[op.input]
+        return self.cast(op, c_type(op.result.type))
 
     def cast(self, op: Operation, target: str) -> _Text:
         return _Text(f"({target}){self.text(op.operands[0], _UNARY)}", _UNARY)
@@ -514,8 +547,16 @@ class FunctionPrinter:
             raise UnprintableError(f"wrapping {op.name} on {type_}")
         return _Text(f"weft_{word}_wrap({self.text(op.operands[0])}, {self.text(op.operands[1])})")
 
+    def compare_floats(self, op: arith.CmpfOp) -> _Text:
+        predicate = op.predicate.value.data
+        if predicate not in _COMPARE_FLOAT:
+            raise UnprintableError(f"{op.name} with the predicate {predicate}")
+        return self.infix(op, _COMPARE_FLOAT[predicate], _COMPARE)
+
     def compare(self, op: arith.CmpiOp) -> _Text:
         predicate = op.predicate.value.data
+        if predicate > 1 and op.lhs.type == _BOOL:
+            raise UnprintableError(f"{op.name} of truth values by size")
         sign = _COMPARE_SIGN[predicate]
         level = _EQUAL if predicate < 2 else _COMPARE
         if predicate < _FIRST_UNSIGNED_PREDICATE:
@@ -531,11 +572,12 @@ class FunctionPrinter:
             return _Text(text, _UNARY if text.startswith("-") else _ATOM)
         assert isinstance(value, IntegerAttr)
         number, type_ = value.value.data, op.result.type
-        if type_ == IntegerType(1):
+        if type_ == _BOOL:
             return _Text("true" if number else "false")
-        suffix = "LL" if type_ == IntegerType(64) else ""
-        if number == -(1 << 31) and not suffix:
-            return _Text("INT32_MIN")
+        width = _width(type_)
+        if number == -(1 << (width - 1)) and width >= 32:
+            return _Text(f"INT{width}_MIN")
+        suffix = "LL" if width == 64 else ""
         return _Text(f"{number}{suffix}", _UNARY if number < 0 else _ATOM)
 
 

@@ -273,6 +273,22 @@ func.func @lowest(%m: memref<?xi64>) {
 )
 
 
+MEANING["a cast to index cuts"] = Meaning(
+    """
+func.func @to_index(%m: memref<?xi64>, %o: memref<?xi32>) {
+  %0 = arith.constant 0 : index
+  %wide = memref.load %m[%0] : memref<?xi64>
+  %i = arith.index_cast %wide : i64 to index
+  %word = arith.index_cast %i : index to i32
+  memref.store %word, %o[%0] : memref<?xi32>
+  func.return
+}
+""",
+    lambda: [np.array([(1 << 32) + 5], np.int64), _i32(0)],
+    [[(1 << 32) + 5], [5]],
+)
+
+
 def _one(operation: str, result: str, types: str = "%o: memref<?xi32>, %x: i32") -> str:
     return f"""
 func.func @refused({types}) {{
@@ -285,6 +301,7 @@ func.func @refused({types}) {{
 
 
 _FLOATS = "%o: memref<?xf32>, %x: f32"
+_TRUTHS = "%o: memref<?xi1>, %x: i1"
 _BYTES = "%o: memref<?xi8>, %x: i8"
 
 REFUSED: dict[str, str] = {
@@ -313,6 +330,22 @@ func.func @refused(%o: memref<?xi32>, %x: i32, %c: i1) {
   func.return
 }
 """,
+    "a sum of truth values": _one("arith.addi %x, %x : i1", "i1", _TRUTHS),
+    "the larger truth value": _one("arith.maxsi %x, %x : i1", "i1", _TRUTHS),
+    "a truth value as a float": _one(
+        "arith.sitofp %x : i1 to f32", "f32", "%o: memref<?xf32>, %x: i1"
+    ),
+    "a truth value as an index": """
+func.func @refused(%o: memref<?xi32>, %x: i1) {
+  %0 = arith.constant 0 : index
+  %i = arith.index_cast %x : i1 to index
+  %y = arith.index_cast %i : index to i32
+  memref.store %y, %o[%0] : memref<?xi32>
+  func.return
+}
+""",
+    "truth values by size": _one("arith.cmpi slt, %x, %x : i1", "i1", _TRUTHS),
+    "the larger of 64 bits": _one("arith.maxsi %x, %x : i64", "i64", "%o: memref<?xi64>, %x: i64"),
     "a loop with results": """
 func.func @refused(%o: memref<?xi32>, %x: i32, %n: index) {
   %0 = arith.constant 0 : index
