@@ -360,6 +360,18 @@ def _binary(op: Callable[[Any, Any], Any], options_class: type[Any]) -> Callable
     return convert
 
 
+def _extremum(op: Callable[[Any, Any], Any]) -> Callable[..., None]:
+    def convert(importer: _Importer, operator: Operator) -> None:
+        operands = [_needed(t) for t in _operands(operator, 2)]
+        for tensor in operands:
+            if tensor.dtype != "int8":
+                raise _Unsupported(f"its operand '{tensor.name}' is {tensor.dtype}, not int8")
+            _same_quantization(tensor, operator.outputs[0])
+        importer.define_moved(operator.outputs[0], op(*map(importer.value, operands)))
+
+    return convert
+
+
 def _pool_2d(op: Callable[..., Any]) -> Callable[..., None]:
     def convert(importer: _Importer, operator: Operator) -> None:
         x = _rank(_needed(_operands(operator, 1)[0]), 4)
@@ -481,6 +493,37 @@ def _pad(importer: _Importer, operator: Operator) -> None:
     importer.define_moved(operator.outputs[0], call)
 
 
+# TFLite's align_corners and half_pixel_centers, as Relax says them.
+_NEAREST = {
+    (False, False): ("asymmetric", "floor"),
+    (True, False): ("align_corners", "round_prefer_ceil"),
+    (False, True): ("tf_half_pixel_for_nn", "floor"),
+}
+
+
+def _resize_nearest(importer: _Importer, operator: Operator) -> None:
+    x, size = _operands(operator, 2)
+    x, out = _rank(_needed(x), 4), operator.outputs[0]
+    options = operator.options(tflite.ResizeNearestNeighborOptions)
+    mode = bool(options.AlignCorners()), bool(options.HalfPixelCenters())
+    if mode not in _NEAREST:
+        raise _Unsupported("aligned corners and half pixels at once")
+    height, width = _constant_ints(size)
+    if (x.shape[0], height, width, x.shape[3]) != out.shape:
+        raise _Unsupported(f"{x.shape} to {out.shape} by a size of {(height, width)}")
+    _same_quantization(x, out)
+    coordinates, rounding = _NEAREST[mode]
+    call = relax.op.image.resize2d(
+        importer.value(x),
+        (height, width),
+        layout="NHWC",
+        method="nearest_neighbor",
+        coordinate_transformation_mode=coordinates,
+        rounding_method=rounding,
+    )
+    importer.define_moved(out, call)
+
+
 def _reshape(importer: _Importer, operator: Operator) -> None:
     x = _needed(operator.inputs[0]) if operator.inputs else _needed(None)
     out = operator.outputs[0]
@@ -516,34 +559,66 @@ def _dequantize(importer: _Importer, operator: Operator) -> None:
 
 
 def _slice_of(
-    importer: _Importer, x: Tensor, begin: list[int], steps: list[int], out: Tensor
+    importer: _Importer,
+    x: Tensor,
+    begin: Sequence[int],
+    extents: Sequence[int],
+    steps: Sequence[int],
+    out: Tensor,
 ) -> None:
-    """Takes ``out.shape`` elements from ``begin`` on; axes that ``out`` lacks are of extent 1."""
-    kept = list(out.shape)
-    extents = []
-    for axis, (first, step) in enumerate(zip(begin, steps, strict=True)):
-        remaining = len(x.shape) - axis
-        extents.append(kept.pop(0) if len(kept) >= remaining else 1)
-        if not 0 <= first < max(x.shape[axis], 1) or step == 0:
-            raise _Unsupported(f"begin {begin}, steps {steps} of {x.shape}")
-    end = [b + e * s for b, e, s in zip(begin, extents, steps, strict=True)]
-    if any(s > 0 and not 0 <= e - s < n for e, s, n in zip(end, steps, x.shape, strict=True)):
-        raise _Unsupported(f"begin {begin}, steps {steps}, result {out.shape} of {x.shape}")
+    """``out`` is made of ``extents`` elements from ``begin`` on, along the axes of ``x``."""
+    what = f"begin {list(begin)}, steps {list(steps)}, result {list(extents)} of {x.shape}"
+    if not len(begin) == len(steps) == len(extents) == len(x.shape):
+        raise _Unsupported(what)
+    ends = []
+    for first, count, step, size in zip(begin, extents, steps, x.shape, strict=True):
+        last = first + (count - 1) * step
+        if step == 0 or not (0 <= first < size and 0 <= last < size):
+            raise _Unsupported(what)
+        end = last + step
+        ends.append(end if end >= 0 else end - size)  # below 0 counts from the end
 
     def numbers(values: Sequence[int]) -> Any:
         return relax.Tuple([relax.prim_value(int(v)) for v in values])
 
     call = relax.op.strided_slice(
-        importer.value(x), numbers(range(len(begin))), numbers(begin), numbers(end), numbers(steps)
+        importer.value(x), *map(numbers, (range(len(ends)), begin, ends, steps))
     )
     importer.define_moved(out, call)
 
 
 def _slice(importer: _Importer, operator: Operator) -> None:
     x, begin, _ = _operands(operator, 3)
+    first, out = _constant_ints(begin), operator.outputs[0]
+    _slice_of(importer, _needed(x), first, out.shape, [1] * len(first), out)
+
+
+def _strided_slice(importer: _Importer, operator: Operator) -> None:
+    x, *bounds = _operands(operator, 4)
     x = _needed(x)
-    first = _constant_ints(begin)
-    _slice_of(importer, x, first, [1] * len(first), operator.outputs[0])
+    begin, end, steps = (_constant_ints(t) for t in bounds)
+    options = operator.options(tflite.StridedSliceOptions)
+    if options.EllipsisMask() or options.NewAxisMask() or options.Offset():
+        raise _Unsupported("an ellipsis, a new axis or ends counted from the begin")
+    if not len(begin) == len(end) == len(steps) == len(x.shape) or 0 in steps:
+        raise _Unsupported(f"begin {begin}, end {end}, steps {steps} of {x.shape}")
+    firsts, extents, kept = [], [], []
+    for axis, (size, step) in enumerate(zip(x.shape, steps, strict=True)):
+        low = None if options.BeginMask() >> axis & 1 else begin[axis]
+        high = None if options.EndMask() >> axis & 1 else end[axis]
+        if options.ShrinkAxisMask() >> axis & 1:
+            if low is None or step < 1:
+                raise _Unsupported(f"axis {axis} is dropped, masked or read backwards at once")
+            first = begin[axis] % size if -size <= begin[axis] < size else size
+            taken = range(first, first + 1)
+        else:
+            taken = range(size)[low:high:step]
+            kept.append(len(taken))
+        firsts.append(taken.start)
+        extents.append(len(taken))
+    if tuple(kept) != operator.outputs[0].shape:
+        raise _Unsupported(f"its result has the shape {operator.outputs[0].shape}, not {kept}")
+    _slice_of(importer, x, firsts, extents, steps, operator.outputs[0])
 
 
 def _split(importer: _Importer, operator: Operator) -> None:
@@ -553,7 +628,7 @@ def _split(importer: _Importer, operator: Operator) -> None:
     axis = axes[0] % max(len(x.shape), 1)
     begin = [0] * len(x.shape)
     for out in operator.outputs:
-        _slice_of(importer, x, list(begin), [1] * len(begin), out)
+        _slice_of(importer, x, begin, out.shape, [1] * len(begin), out)
         begin[axis] += out.shape[axis]
 
 
@@ -569,8 +644,10 @@ _CONVERTERS: dict[str, Callable[[_Importer, Operator], None]] = {
     "HARD_SWISH": _hard_swish,
     "LEAKY_RELU": _leaky_relu,
     "LOGISTIC": _unary(relax.op.sigmoid),
+    "MAXIMUM": _extremum(relax.op.maximum),
     "MAX_POOL_2D": _pool_2d(relax.op.nn.max_pool2d),
     "MEAN": _mean,
+    "MINIMUM": _extremum(relax.op.minimum),
     "MUL": _binary(relax.op.multiply, tflite.MulOptions),
     "PAD": _pad,
     "PADV2": _pad,
@@ -578,10 +655,12 @@ _CONVERTERS: dict[str, Callable[[_Importer, Operator], None]] = {
     "RELU": _relu(0.0, None, rescales=True),
     "RELU6": _relu(0.0, 6.0, rescales=False),
     "RESHAPE": _reshape,
+    "RESIZE_NEAREST_NEIGHBOR": _resize_nearest,
     "SLICE": _slice,
     "SOFTMAX": _softmax,
     "SPLIT": _split,
     "SQUEEZE": _reshape,
+    "STRIDED_SLICE": _strided_slice,
     "SUB": _binary(relax.op.subtract, tflite.SubOptions),
     "TANH": _unary(relax.op.tanh),
     "TRANSPOSE": _transpose,

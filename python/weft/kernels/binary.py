@@ -214,3 +214,73 @@ class Mul(_Binary):
                     )
 
         return mul
+
+
+@dataclass(frozen=True)
+class Extremum(_Binary):
+    """The larger or the smaller of ``a`` and ``b``, which have one quantisation.
+
+    Formula: tensorflow/lite/kernels/internal/reference/maximum_minimum.h.
+    """
+
+    largest: bool = True
+
+    numbers = ("extent0", "extent1", "extent2", "extent3", *_STRIDES)
+
+    @property
+    def family(self) -> str:
+        return "maximum" if self.largest else "minimum"
+
+    def tensor_ir(self) -> tirx.PrimFunc:
+        from tvm.script import tirx as T
+
+        a_inner, b_inner = self.a_inner, self.b_inner
+        choose = T.max if self.largest else T.min
+
+        @T.prim_func(s_tir=True)
+        def extremum(
+            a_: T.handle,
+            b_: T.handle,
+            out_: T.handle,
+            extent0: T.int32,
+            extent1: T.int32,
+            extent2: T.int32,
+            extent3: T.int32,
+            a_stride0: T.int32,
+            a_stride1: T.int32,
+            a_stride2: T.int32,
+            b_stride0: T.int32,
+            b_stride1: T.int32,
+            b_stride2: T.int32,
+            out_stride0: T.int32,
+            out_stride1: T.int32,
+            out_stride2: T.int32,
+        ) -> None:
+            T.func_attr({"tirx.noalias": True})
+            a = T.match_buffer(
+                a_,
+                (extent0, extent1, extent2, extent3),
+                "int8",
+                strides=(a_stride0, a_stride1, a_stride2, a_inner),
+            )
+            b = T.match_buffer(
+                b_,
+                (extent0, extent1, extent2, extent3),
+                "int8",
+                strides=(b_stride0, b_stride1, b_stride2, b_inner),
+            )
+            out = T.match_buffer(
+                out_,
+                (extent0, extent1, extent2, extent3),
+                "int8",
+                strides=(out_stride0, out_stride1, out_stride2, 1),
+            )
+            for i0, i1, i2, i3 in T.grid(extent0, extent1, extent2, extent3):
+                with T.sblock("extremum"):
+                    p, q, r, s = T.axis.remap("SSSS", [i0, i1, i2, i3])
+                    out[p, q, r, s] = T.cast(
+                        choose(T.cast(a[p, q, r, s], "int32"), T.cast(b[p, q, r, s], "int32")),
+                        "int8",
+                    )
+
+        return extremum

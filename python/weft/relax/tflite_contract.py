@@ -194,6 +194,15 @@ def softmax_table(in_scale: np.float32, beta: float) -> Array:
     return np.array(table, np.int64).astype(np.int32)
 
 
+def nearest_indices(size: int, count: int, align_corners: bool, half_pixel: bool) -> list[int]:
+    """kernels/internal/reference/resize_nearest_neighbor.h, GetNearestNeighbor, in float."""
+    aligned = align_corners and count > 1
+    scale = np.float32(size - 1 if aligned else size) / np.float32(count - 1 if aligned else count)
+    offset = np.float32(0.5 if half_pixel else 0.0)
+    nearest = round_half_away if align_corners else math.floor
+    return [min(nearest(float((np.float32(i) + offset) * scale)), size - 1) for i in range(count)]
+
+
 def saturating_shift_left(x: int, exponent: int) -> int:
     """gemmlowp's SaturatingRoundingMultiplyByPOT with a positive exponent, on int32."""
     return min(max(x << exponent, _INT32_MIN), _INT32_MAX)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from weft.kernels.base import Kernel
-from weft.kernels.binary import Add, Mul
+from weft.kernels.binary import Add, Extremum, Mul
 from weft.kernels.conv2d import Conv2d
 from weft.kernels.depthwise import DepthwiseConv2d
 from weft.kernels.mean import Mean
@@ -16,6 +16,8 @@ KERNELS: tuple[Kernel, ...] = (
     Add(1, 0),
     Add(0, 1, subtract=True),
     Mul(1, 0),
+    Extremum(1, 0),
+    Extremum(1, 1, largest=False),
     Conv2d(1, 1, 1, 1, 1, 1, 16),
     Conv2d(3, 2, 2, 1, 1, 3, 5),
     DepthwiseConv2d(3, 3, 1, 1, 1, 1, 1),

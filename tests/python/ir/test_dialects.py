@@ -11,7 +11,7 @@ from weft.dialects.stages import ALL, STAGES
 
 # One op of every kind of stage, as compactly as they verify.
 EVERY_STAGE = """\
-"stages.graph"() <{input_names = ["x", "f"], output_names = ["y", "z"]}> ({
+"stages.graph"() <{input_names = ["x", "f"], output_names = ["y", "z", "u"]}> ({
 ^bb0(%x: tensor<1x4x4x2xi8>, %f: tensor<1x4xf32>):
   %w = stages.constant "w" : tensor<2x1x1x2xi8>
   %d = stages.constant "d" : tensor<1x1x2xi8>
@@ -58,12 +58,16 @@ EVERY_STAGE = """\
   %12 = "stages.transpose"(%11) <{permutation = array<i64: 1, 0>, label = "12"}>
     : (tensor<2x2xi8>) -> tensor<2x2xi8>
   %13 = "stages.reshape"(%12) <{label = "13"}> : (tensor<2x2xi8>) -> tensor<4xi8>
+  %17 = "stages.extremum"(%4, %2) <{operator = "maximum", label = "17"}>
+    : (tensor<1x2x2x2xi8>, tensor<1x2x2x2xi8>) -> tensor<1x2x2x2xi8>
+  %18 = "stages.resize"(%17) <{rows = array<i64: 0, 0, 1>, columns = array<i64: 1>, label = "18"}>
+    : (tensor<1x2x2x2xi8>) -> tensor<1x3x1x2xi8>
   %14 = "stages.quantize"(%f, %k) <{zero_point = 0 : i64, label = "14"}>
     : (tensor<1x4xf32>, tensor<1xf32>) -> tensor<1x4xi8>
   %16 = "stages.reshape"(%10) <{label = "16"}> : (tensor<1x2xi8>) -> tensor<2xi8>
   %15 = "stages.assemble"(%13, %13, %16) <{begins = array<i64: 0, 6, 4>, label = "15"}>
     : (tensor<4xi8>, tensor<4xi8>, tensor<2xi8>) -> tensor<10xi8>
-  stages.output %15, %14 : tensor<10xi8>, tensor<1x4xi8>
+  stages.output %15, %14, %18 : tensor<10xi8>, tensor<1x4xi8>, tensor<1x3x1x2xi8>
 }) : () -> ()
 """
 
@@ -126,8 +130,15 @@ def test_offsets_and_lifetimes_can_be_read() -> None:
 
 STAGE_MISTAKES = [
     ('input_names = ["x", "f"]', 'input_names = ["x"]', "one name an input"),
-    ('output_names = ["y", "z"]', 'output_names = ["y"]', "one name a value"),
-    ("  stages.output %15, %14 : tensor<10xi8>, tensor<1x4xi8>\n", "", r"ends in stages\.output"),
+    ('output_names = ["y", "z", "u"]', 'output_names = ["y"]', "one name a value"),
+    (
+        "  stages.output %15, %14, %18 : tensor<10xi8>, tensor<1x4xi8>, tensor<1x3x1x2xi8>\n",
+        "",
+        r"ends in stages\.output",
+    ),
+    ('"maximum"', '"median"', "no extremum median"),
+    ("rows = array<i64: 0, 0, 1>", "rows = array<i64: 0, 0, 2>", "one index of x a row"),
+    ("columns = array<i64: 1>", "columns = array<i64: 1, 1>", "one index of x a row and column"),
     (
         "%i, %s) <{strides = array<i64: 1, 1>",
         "%i, %s) <{strides = array<i64: 2, 1>",

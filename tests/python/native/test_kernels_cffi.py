@@ -18,7 +18,7 @@ from native.c_compilers import require_flags
 from native.kernel_library import Box, Kernels, padded_strides
 from native.reference_kernels import Output
 from weft.kernels.base import Kernel
-from weft.kernels.binary import Add, Mul
+from weft.kernels.binary import Add, Extremum, Mul
 from weft.kernels.conv2d import Conv2d
 from weft.kernels.depthwise import DepthwiseConv2d
 from weft.kernels.mean import Mean
@@ -46,6 +46,7 @@ ADDITIONS = [
     Add(0, 0, subtract=True),
 ]
 PRODUCTS = [Mul(1, 1), Mul(0, 1)]
+EXTREMA = [Extremum(1, 1), Extremum(0, 1), Extremum(1, 0, largest=False)]
 POOLS = [
     Pool2d(operator, *window, padded)
     for operator in ("max", "average")
@@ -59,6 +60,7 @@ ALL: list[Kernel] = [
     *DEPTHWISE,
     *ADDITIONS,
     *PRODUCTS,
+    *EXTREMA,
     *POOLS,
     *COPIES,
     *LOOKUPS,
@@ -251,6 +253,15 @@ def test_mul(kernels: Kernels, kernel: Mul, seed: int) -> None:
     product = (a.values.astype(np.int64) - zeros[0]) * (b.values.astype(np.int64) - zeros[1])
     expected = reference.finished(product, multiplier, shift, output)
     check(kernels, kernel, out, expected, a=a, b=b, **numbers)
+
+
+@each_seed
+@each_kernel(EXTREMA)
+def test_extremum(kernels: Kernels, kernel: Extremum, seed: int) -> None:
+    rng = np.random.default_rng([seed, 13])
+    a, b, out, numbers = binary_boxes(rng, kernel)
+    choose = np.maximum if kernel.largest else np.minimum
+    check(kernels, kernel, out, choose(a.values, b.values), a=a, b=b, **numbers)
 
 
 @each_seed

@@ -325,6 +325,22 @@ def test_bias_means_what_its_dequantize_says(scale: float, zero_point: int, tmp_
     assert abs(int(result.item()) - (5 + (100 - zero_point) * scale / 0.1)) <= 1
 
 
+@pytest.mark.parametrize("between", [False, True])
+def test_extrema_on_int8_and_between(between: bool, tmp_path: Path) -> None:
+    a, b = _var("a", (2, 3)), _var("b", (3,))
+
+    def body(builder: relax.BlockBuilder) -> Any:
+        if not between:
+            return op.minimum(a, b)
+        reals = (builder.emit(_dequantize(x, 0.1, 5)) for x in (a, b))
+        return _quantize(builder.emit(op.minimum(*reals)), 0.1, 5)
+
+    program = _compile(_module([a, b], body), tmp_path)
+    x, y = np.array([[-5, 0, 9], [100, -128, 127]], np.int8), np.array([1, 2, 3], np.int8)
+    with program.open() as session:
+        np.testing.assert_array_equal(session.run([x, y]), np.minimum(x, y))
+
+
 @pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
 def test_windows_that_reach_over_the_edge(name: str, tmp_path: Path) -> None:
     """With ``ceil_mode`` the last windows are cut off by the edge of the image."""

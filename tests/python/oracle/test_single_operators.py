@@ -6,7 +6,6 @@ profile says how many examples; operators with the most arithmetic get twice as 
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 
 from support import strategies as s
@@ -16,7 +15,6 @@ from support.oracle_count import check_against_oracle
 from support.strategies import Case
 
 # Operators that TFLM has and Weft has yet to import; each name goes when its importer comes.
-NOT_IMPORTED = pytest.mark.skip(reason="Weft does not import this operator yet")
 
 more = settings(max_examples=2 * settings().max_examples)
 
@@ -140,7 +138,6 @@ def test_squeeze(case: Case) -> None:
     _check(case)
 
 
-@NOT_IMPORTED
 @given(s.cases(movement.strided_slice()))
 def test_strided_slice(case: Case) -> None:
     _check(case)
@@ -151,7 +148,6 @@ def test_split(case: Case) -> None:
     _check(case)
 
 
-@NOT_IMPORTED
 @given(s.cases(movement.resize_nearest_neighbor()))
 def test_resize_nearest_neighbor(case: Case) -> None:
     _check(case)
@@ -177,13 +173,11 @@ def test_leaky_relu(case: Case) -> None:
     _check(case)
 
 
-@NOT_IMPORTED
 @given(s.cases(elementwise.maximum()))
 def test_maximum(case: Case) -> None:
     _check(case)
 
 
-@NOT_IMPORTED
 @given(s.cases(elementwise.minimum()))
 def test_minimum(case: Case) -> None:
     _check(case)

@@ -60,6 +60,7 @@ def _single_operators() -> list[bytes]:
     models = []
     rng = np.random.default_rng(0)
     output: dict[str, Any] = {"scale": 0.1, "zero_point": -3}
+    same: dict[str, Any] = {"scale": 0.05, "zero_point": 3}
 
     def weights(*shape: int) -> np.ndarray:
         return rng.integers(-127, 128, shape).astype(np.int8)
@@ -79,6 +80,8 @@ def _single_operators() -> list[bytes]:
     add(lambda m, x: [m.average_pool2d(m.max_pool2d(x, (2, 2)), (3, 2), strides=(2, 1))])
     add(lambda m, x: [m.mean(x, (1, 2), False, 0.1, 0), m.mean(x, (1, -1), True, 0.1, 0)])
     add(lambda m, x: m.split(m.transpose(m.concatenation([x, x], -1), (0, 3, 2, 1)), 2, 1))
+    add(lambda m, x: [m.strided_slice(x, [0] * 4, [1, 5, 5, 1], [1, 2, 1, 1], end_mask=4)])
+    add(lambda m, x: [m.maximum(x, m.resize_nearest_neighbor(x, (6, 5)), **same)])
     add(lambda m, x: [m.padv2(m.pad(x, [(0, 1)] * 4), [(1, 0)] * 4, 3), m.reshape(x, (1, -1))])
     return models
 

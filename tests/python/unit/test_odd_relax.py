@@ -111,6 +111,22 @@ ODD: dict[str, tuple[str, Body]] = {
         "inf",
         _between(lambda r: op.nn.pad(r, [0] * 6 + [1, 1], "constant", float("inf"))),
     ),
+    "extremum that rescales": (
+        "different scales",
+        lambda b, x: _quantize(b.emit(op.maximum(*[b.emit(_dequantize(x))] * 2)), 0.2),
+    ),
+    "linear resize": ("method linear", lambda b, x: op.image.resize2d(x, (8, 8), layout="NHWC")),
+    "resize by other rounding": (
+        "rounded by ceil",
+        lambda b, x: op.image.resize2d(
+            x,
+            (8, 8),
+            layout="NHWC",
+            method="nearest_neighbor",
+            coordinate_transformation_mode="asymmetric",
+            rounding_method="ceil",
+        ),
+    ),
     "tuple as result": ("no tensor", lambda b, x: op.split(x, 2, 3)),
     "bias for every pixel": ("bias of shape (1, 4, 4, 2)", _biased(IMAGE)),
     "bias for every row": ("bias of shape (4, 1, 1)", _biased((4, 1, 1))),

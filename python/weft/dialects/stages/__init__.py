@@ -10,7 +10,12 @@ from xdsl.ir import Dialect
 
 from weft.dialects.stages.base import Constant, Stage, StageGraph, StageOutput
 from weft.dialects.stages.conv import Conv2dStage, DenseStage, DepthwiseStage
-from weft.dialects.stages.elementwise import BinaryStage, LookupStage, QuantizeStage
+from weft.dialects.stages.elementwise import (
+    BinaryStage,
+    ExtremumStage,
+    LookupStage,
+    QuantizeStage,
+)
 from weft.dialects.stages.movement import (
     AssembleStage,
     ConcatStage,
@@ -26,6 +31,7 @@ from weft.dialects.stages.partial import (
     RequantizeStage,
 )
 from weft.dialects.stages.reduction import MeanStage, PoolStage, SoftmaxStage
+from weft.dialects.stages.resize import ResizeStage
 
 ALL: tuple[type[Stage], ...] = (
     AddPartialStage,
@@ -35,6 +41,7 @@ ALL: tuple[type[Stage], ...] = (
     Conv2dStage,
     DenseStage,
     DepthwiseStage,
+    ExtremumStage,
     LookupStage,
     MeanStage,
     PadStage,
@@ -44,6 +51,7 @@ ALL: tuple[type[Stage], ...] = (
     QuantizeStage,
     RequantizeStage,
     ReshapeStage,
+    ResizeStage,
     SliceStage,
     SoftmaxStage,
     TransposeStage,

@@ -20,7 +20,7 @@ from xdsl.utils.exceptions import VerifyException
 from weft.dialects.stages.base import Stage, dtype_of, int_of, shape_of
 from weft.dialects.stages.box import Box, Cut
 from weft.kernels.base import Kernel, KernelCall
-from weft.kernels.binary import Add, Mul
+from weft.kernels.binary import Add, Extremum, Mul
 from weft.kernels.movement import Lookup, Quantize
 from weft.kernels.view import View, loops_of
 
@@ -106,6 +106,41 @@ class BinaryStage(Stage):
         if self.operator.data == "mul":
             return Mul(*inner)
         return Add(*inner, subtract=self.operator.data == "sub")
+
+
+@irdl_op_definition
+class ExtremumStage(Stage):
+    """``maximum`` or ``minimum`` of two int8 tensors of one quantisation, with broadcasting."""
+
+    name = "stages.extremum"
+    a = operand_def(TensorType)
+    b = operand_def(TensorType)
+    operator = prop_def(StringAttr)
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def verify_(self) -> None:
+        if self.operator.data not in ("maximum", "minimum"):
+            raise VerifyException(f"no extremum {self.operator.data}")
+
+    def cut(self, box: Box) -> Cut:
+        return Cut(tuple(_broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
+
+    def macs(self) -> int:
+        return 0
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        made = []
+        for a, b, result in loops_of([*(v.broadcast(out.shape) for v in inputs), out], 4):
+            inner = (min(a.strides[-1], 1), min(b.strides[-1], 1))
+            made.append(
+                KernelCall(
+                    Extremum(*inner, largest=self.operator.data == "maximum"),
+                    pointers={"a": a.pointer, "b": b.pointer, "out": result.pointer},
+                    numbers=_loop_numbers([("a", a), ("b", b), ("out", result)], result),
+                )
+            )
+        return made
 
 
 @irdl_op_definition

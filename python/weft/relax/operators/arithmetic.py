@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from weft.relax.context import Context, Result, Unmatched, clamped
-from weft.relax.expressions import Quantization, dtype_of, shape_of
+from weft.relax.expressions import Quantization, dtype_of, op_name, shape_of
 from weft.relax.operators.reduction import lower_int8_pool
 from weft.relax.operators.weighted import lower_biased
 from weft.relax.tflite_activations import (
@@ -89,6 +89,26 @@ def lower_multiply(context: Context, call: Any, result: Result) -> Any:
         table = hard_swish_table(*quantization.single, result.scale, result.zero_point)
         return lookup(context, x, np.clip(table, result.low, result.high), result.label)
     return _binary(context, call, result, "mul")
+
+
+def _extremum(context: Context, call: Any, operands: list[Any], label: str) -> Any:
+    operator = str(op_name(call))
+    return context.emit("extremum", operands, {"operator": operator}, shape_of(call), label)
+
+
+def lower_int8_extremum(context: Context, call: Any) -> Any:
+    if dtype_of(call) != "int8":
+        raise Unmatched(f"of {dtype_of(call)}")
+    return _extremum(context, call, [context.lower(e) for e in call.args], context.label(call))
+
+
+def lower_extremum(context: Context, call: Any, result: Result) -> Any:
+    operands = [_operand(context, e) for e in call.args]
+    if not all(quantization.same_as(result.quantization) for _, quantization in operands):
+        raise Unmatched("its operands and result have different scales or zero points")
+    if (result.low, result.high) != (INT8_MIN, INT8_MAX):
+        raise Unmatched(f"an activation after a {op_name(call)}")
+    return _extremum(context, call, [x for x, _ in operands], result.label)
 
 
 def lower_requantize(context: Context, call: Any, result: Result, has_activation: bool) -> Any:
@@ -191,8 +211,16 @@ BETWEEN = {
     "add": lower_add,
     "subtract": lower_subtract,
     "multiply": lower_multiply,
+    "maximum": lower_extremum,
+    "minimum": lower_extremum,
     "nn.leakyrelu": lower_leaky_relu,
     "sigmoid": _activation(logistic_table, 1 / 256, -128),
     "tanh": _activation(tanh_table, 1 / 128, 0),
 }
-DIRECT = {"dequantize": lower_dequantize, "clip": lower_int8_clip, "astype": lower_cast}
+DIRECT = {
+    "dequantize": lower_dequantize,
+    "clip": lower_int8_clip,
+    "astype": lower_cast,
+    "maximum": lower_int8_extremum,
+    "minimum": lower_int8_extremum,
+}

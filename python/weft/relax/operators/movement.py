@@ -11,7 +11,7 @@ from tvm import relax
 from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import dtype_of, ints, op_name, shape_of
 from weft.relax.operators.arithmetic import lookup
-from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, requantize_table
+from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, nearest_indices, requantize_table
 
 
 def _reshape(context: Context, call: Any, x: Any, label: str) -> Any:
@@ -51,6 +51,27 @@ def _strided_slice(context: Context, call: Any, x: Any, label: str) -> Any:
     return context.emit("slice", [x], attributes, shape_of(call), label, dtype_of(x))
 
 
+# How Relax says what TFLite's align_corners and half_pixel_centers say.
+_NEAREST = {
+    ("asymmetric", "floor"): (False, False),
+    ("align_corners", "round_prefer_ceil"): (True, False),
+    ("tf_half_pixel_for_nn", "floor"): (False, True),
+}
+
+
+def _resize2d(context: Context, call: Any, x: Any, label: str) -> Any:
+    attrs = call.attrs
+    if (str(attrs.method), str(attrs.layout)) != ("nearest_neighbor", "NHWC"):
+        raise Unmatched(f"method {attrs.method}, layout {attrs.layout}")
+    mode = str(attrs.coordinate_transformation_mode), str(attrs.rounding_method)
+    if mode not in _NEAREST:
+        raise Unmatched(f"coordinates by {mode[0]}, rounded by {mode[1]}")
+    sizes = zip(shape_of(call.args[0])[1:3], shape_of(call)[1:3], strict=True)
+    rows, columns = (nearest_indices(*size, *_NEAREST[mode]) for size in sizes)
+    attributes = {"rows": rows, "columns": columns}
+    return context.emit("resize", [x], attributes, shape_of(call), label, dtype_of(x))
+
+
 def _tuple_ints(context: Context, expression: Any) -> list[int]:
     defined = context.bindings.define(expression)
     fields = defined.fields if isinstance(defined, relax.Tuple) else []
@@ -68,6 +89,7 @@ _ONE_OPERAND = {
     "expand_dims": _reshape,
     "permute_dims": _permute_dims,
     "strided_slice": _strided_slice,
+    "image.resize2d": _resize2d,
 }
 
 
