@@ -126,9 +126,15 @@ def merge_axes(views: Sequence[View]) -> list[View]:
     ]
 
 
-def loops_of(views: Sequence[View], rank: int) -> Iterator[list[View]]:
-    """The same views with exactly ``rank`` axes, once for every index of any further outer axes."""
+def loops_of(views: Sequence[View], rank: int, *, inner: bool = False) -> Iterator[list[View]]:
+    """The same views with exactly ``rank`` axes, once for every index of any further outer axes.
+
+    With ``inner``, the last axis steps by 1 or not at all in every view, as kernels want it that
+    have no argument for it.
+    """
     merged = merge_axes(views)
+    if inner and any(v.strides[-1] not in (0, 1) for v in merged):
+        merged = [replace(v, shape=(*v.shape, 1), strides=(*v.strides, 1)) for v in merged]
     extra = max(0, len(merged[0].shape) - rank)
     for index in product(*(range(e) for e in merged[0].shape[:extra])):
         rest = [v.at(*index) for v in merged]

@@ -88,7 +88,7 @@ class BinaryStage(Stage):
         ]
         given = {n: int_of(v) for n in names if (v := getattr(self, n)) is not None}
         made = []
-        for a, b, result in loops_of([*(v.broadcast(out.shape) for v in inputs), out], 4):
+        for a, b, result in loops_of([*(v.broadcast(out.shape) for v in inputs), out], 4, inner=True):
             made.append(
                 KernelCall(
                     self._kernel(a, b),
@@ -131,7 +131,7 @@ class ExtremumStage(Stage):
 
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         made = []
-        for a, b, result in loops_of([*(v.broadcast(out.shape) for v in inputs), out], 4):
+        for a, b, result in loops_of([*(v.broadcast(out.shape) for v in inputs), out], 4, inner=True):
             inner = (min(a.strides[-1], 1), min(b.strides[-1], 1))
             made.append(
                 KernelCall(
@@ -171,7 +171,7 @@ class LookupStage(Stage):
                 pointers={"x": part.pointer, "table": table.pointer, "out": result.pointer},
                 numbers=_loop_numbers([("x", part), ("out", result)], result),
             )
-            for part, result in loops_of([x, out], 4)
+            for part, result in loops_of([x, out], 4, inner=True)
         ]
 
 
@@ -203,5 +203,5 @@ class QuantizeStage(Stage):
                     "zero_point": int_of(self.zero_point),
                 },
             )
-            for part, result in loops_of([x, out], 4)
+            for part, result in loops_of([x, out], 4, inner=True)
         ]

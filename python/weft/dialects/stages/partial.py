@@ -135,7 +135,7 @@ class AddPartialStage(Stage):
                 {"a": a.pointer, "b": b.pointer, "out": result.pointer},
                 _numbers(result, a=a, b=b, out=result),
             )
-            for a, b, result in loops_of([*inputs, out], 3)
+            for a, b, result in loops_of([*inputs, out], 3, inner=True)
         ]
 
 
