@@ -320,8 +320,8 @@ void net_start(net_t *net, void *port)
         CHECK(pe->words != NULL && pe->state != NULL);
         memset(pe->arena, 0xEE, pe->arena_bytes);
         write_tables(net, i);
-        const weft_pe_config_t config = {
-            .program = &program,
+        pe->config = (weft_pe_config_t){
+            .program = net->program != NULL ? net->program : &program,
             .tables = (const weft_tables_t *)pe->words,
             .table_words = words,
             .arena = pe->arena,
@@ -333,7 +333,7 @@ void net_start(net_t *net, void *port)
             .port = port != NULL ? port : &net->mesh,
         };
         NOTE("PE %u", (unsigned)i);
-        CHECK_EQ(weft_pe_init(&pe->pe, &config), WEFT_OK);
+        CHECK_EQ(weft_pe_init(&pe->pe, &pe->config), WEFT_OK);
         net->pointers[i] = &pe->pe;
     }
 }

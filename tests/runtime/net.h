@@ -49,6 +49,7 @@ typedef struct net_slot {
 typedef struct net_pe {
     weft_pe_t pe;
     uint32_t *words, *state;
+    weft_pe_config_t config;
     uint8_t *arena;
     uint32_t slot_count, shard_count, send_count, return_count, channel_count, call_count;
     uint32_t arg_count, state_words, arena_bytes;
@@ -56,8 +57,9 @@ typedef struct net_pe {
 
 typedef struct net {
     uint32_t pe_count, node_count, slot_count;
-    uint32_t base;        /* number of the first frame: net_preset */
-    bool one_call_a_task; /* set before net_start; else a firing is one task */
+    uint32_t base;                 /* number of the first frame: net_preset */
+    bool one_call_a_task;          /* set before net_start; else a firing is one task */
+    const weft_program_t *program; /* set before net_start; else kernels that mix */
     weft_host_mesh_t mesh;
     net_pe_t pes[NET_MOST_PES];
     weft_pe_t *pointers[NET_MOST_PES];
