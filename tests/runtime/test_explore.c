@@ -36,6 +36,8 @@ static net_t *to_and_fro(uint32_t depth)
 static explore_result_t search(net_t *net, explore_options_t options)
 {
     const explore_result_t result = explore_all(net, options);
+    fprintf(stderr, "%llu %s\n", (unsigned long long)result.states,
+            result.violation ? result.violation : "");
     NOTE("%llu states, %llu events: %s", (unsigned long long)result.states,
          (unsigned long long)result.events,
          result.violation != NULL ? result.violation : "no violation");
@@ -100,6 +102,16 @@ TEST(across_the_wrap)
     }
 }
 
+/* Signals of the life before, repetitions among them, come at any time after a new start. */
+TEST(after_a_new_start)
+{
+    const explore_options_t options = {.frames = 3u, .copies = 1u, .restarts = 1u};
+    both_ports(joined, 1u, 1u, options, 1000u);
+    both_ports(joined, 1u, 2u, options, 1000u);
+    both_ports(two_pes, 2u, 1u, options, 1000u);
+    both_ports(joined, 2u, 1u, (explore_options_t){.frames = 3u, .restarts = 1u}, 1000u);
+}
+
 /* Whatever happens in the middle of something else leads to where it leads before or after. */
 static void interrupts_change_nothing(net_t *(*build)(uint32_t size, uint32_t depth), uint32_t size,
                                       uint32_t depth, explore_options_t options)
@@ -159,10 +171,16 @@ TEST(a_lost_credit_is_found)
     is_violated(joined(1u, 1u), (explore_options_t){.port = PORT_LOSES_CREDIT, .frames = 3u});
 }
 
+TEST(an_old_signal_with_a_new_epoch_is_found)
+{
+    is_violated(joined(1u, 1u),
+                (explore_options_t){.port = PORT_FORGETS_EPOCHS, .frames = 2u, .restarts = 1u});
+}
+
 TEST_MAIN(CASE(one_producer), CASE(two_producers), CASE(to_and_fro_between_two_pes),
-          CASE(across_the_wrap), CASE(events_in_the_middle_of_others),
+          CASE(across_the_wrap), CASE(after_a_new_start), CASE(events_in_the_middle_of_others),
           CASE(events_in_the_middle_of_others_with_two_producers),
           CASE(events_in_the_middle_of_others_to_and_fro),
           CASE(an_arrival_before_its_data_is_found),
           CASE(credit_before_the_frame_is_consumed_is_found), CASE(messages_out_of_order_are_found),
-          CASE(a_lost_credit_is_found))
+          CASE(a_lost_credit_is_found), CASE(an_old_signal_with_a_new_epoch_is_found))

@@ -15,15 +15,17 @@ typedef enum explore_port {
     PORT_ANNOUNCES_BEFORE_IT_WRITES,
     PORT_GIVES_CREDIT_EARLY,
     PORT_MIXES_UP_ORDER,
-    PORT_LOSES_CREDIT
+    PORT_LOSES_CREDIT,
+    PORT_FORGETS_EPOCHS
 } explore_port_t;
 
 typedef struct explore_options {
     explore_port_t port;
     uint32_t frames;
-    uint32_t base;   /* of all counters */
-    uint32_t copies; /* messages that wait for being repeated, at most */
-    bool interrupts; /* events happen in the middle of others */
+    uint32_t base;     /* of all counters */
+    uint32_t copies;   /* messages that wait for being repeated, at most */
+    uint32_t restarts; /* of all PEs, at any time, with another epoch; signals stay on their way */
+    bool interrupts;   /* events happen in the middle of others */
 } explore_options_t;
 
 typedef struct explore_result {
@@ -44,7 +46,8 @@ typedef enum event_kind {
     FETCH,
     DELIVER,
     DELIVER_AND_KEEP, /* a copy, for later */
-    DELIVER_COPY
+    DELIVER_COPY,
+    RESTART
 } event_kind_t;
 
 /* A PE, a slot, a pair of PEs or a copy. */
@@ -61,7 +64,7 @@ typedef struct run {
 
 typedef struct message {
     message_kind_t kind;
-    uint32_t from, to, end, producer, value, run_count;
+    uint32_t epoch, from, to, end, producer, value, run_count;
     run_t runs[MOST_RUNS];
 } message_t;
 
@@ -77,6 +80,7 @@ typedef struct explored {
     net_t *net;
     explore_options_t options;
     const char *violation; /* the last, if any */
+    uint32_t restarts;     /* so far */
     wire_t wire;
     /* An event may happen in the middle of another: before that operation of the port. */
     uint32_t operations, interrupted_at;

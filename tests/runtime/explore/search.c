@@ -48,6 +48,7 @@ static void visit_state(piece_fn visit, void *context)
 {
     for (uint32_t i = 0; i < explored.net->pe_count; ++i) {
         net_pe_t *pe = &explored.net->pes[i];
+        visit(&pe->pe.epoch, sizeof pe->pe.epoch, context);
         visit(&pe->pe.shard, sizeof pe->pe.shard, context);
         visit(&pe->pe.next_task, sizeof pe->pe.next_task, context);
         visit(&pe->pe.fault, sizeof pe->pe.fault, context);
@@ -58,6 +59,7 @@ static void visit_state(piece_fn visit, void *context)
     for (uint32_t i = 0; i < explored.net->slot_count; ++i) {
         visit(&explored.net->slots[i].moved, sizeof explored.net->slots[i].moved, context);
     }
+    visit(&explored.restarts, sizeof explored.restarts, context);
     visit(explored.wire.counts, sizeof explored.wire.counts, context);
     visit(&explored.wire.copy_count, sizeof explored.wire.copy_count, context);
     visit(explored.wire.copies, explored.wire.copy_count * sizeof explored.wire.copies[0], context);
@@ -142,6 +144,7 @@ static uint32_t list_events(event_t *events)
     }
     for (uint32_t i = 0; i < explored.wire.copy_count; ++i)
         events[count++] = (event_t){DELIVER_COPY, i, 0u};
+    if (explored.restarts < explored.options.restarts) events[count++] = (event_t){RESTART, 0u, 0u};
     CHECK(count <= MOST_EVENTS);
     return count;
 }
@@ -150,6 +153,7 @@ static uint32_t list_events(event_t *events)
  * port delivers what one PE says one after the other. */
 static bool may_interrupt(event_t outer, event_t inner)
 {
+    if (outer.kind == RESTART || inner.kind == RESTART) return false;
     const bool delivers_outer = outer.kind >= DELIVER, delivers_inner = inner.kind >= DELIVER;
     if (delivers_outer && delivers_inner) {
         return outer.kind != DELIVER_COPY && inner.kind != DELIVER_COPY &&

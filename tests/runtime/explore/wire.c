@@ -36,6 +36,13 @@ static void write_run(uint32_t to, run_t run)
     memcpy(explored.net->pes[to].arena + run.offset, &run.word, sizeof run.word);
 }
 
+/* What was written before a new start does not come after it. */
+static void write_runs(const message_t *message)
+{
+    if (message->epoch != explored.net->pes[message->to].pe.epoch) return;
+    for (uint32_t i = 0; i < message->run_count; ++i) write_run(message->to, message->runs[i]);
+}
+
 weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint32_t offset, const void *from,
                               uint32_t bytes)
 {
@@ -67,6 +74,7 @@ weft_status_t weft_port_signal_arrival(const weft_pe_t *pe, uint32_t to, uint32_
     message_t message = explored.wire.open[pe->number];
     operation();
     message.kind = ARRIVAL;
+    message.epoch = pe->epoch;
     message.from = pe->number;
     message.to = to;
     message.end = slot;
@@ -80,8 +88,12 @@ weft_status_t weft_port_signal_arrival(const weft_pe_t *pe, uint32_t to, uint32_
 weft_status_t weft_port_signal_credit(const weft_pe_t *pe, uint32_t to, uint32_t send,
                                       uint32_t consumed)
 {
-    const message_t message = {
-        .kind = CREDIT, .from = pe->number, .to = to, .end = send, .value = consumed};
+    const message_t message = {.kind = CREDIT,
+                               .epoch = pe->epoch,
+                               .from = pe->number,
+                               .to = to,
+                               .end = send,
+                               .value = consumed};
     operation();
     push(message);
     return WEFT_OK;
@@ -92,12 +104,14 @@ weft_status_t weft_port_signal_credit(const weft_pe_t *pe, uint32_t to, uint32_t
 static void deliver(const message_t *message)
 {
     weft_pe_t *pe = &explored.net->pes[message->to].pe;
+    const bool forgets = explored.options.port == PORT_FORGETS_EPOCHS;
+    const uint32_t epoch = forgets ? pe->epoch : message->epoch;
     weft_status_t status = WEFT_OK;
     if (message->kind == CREDIT) {
-        status = weft_pe_deliver_credit(pe, NET_EPOCH, message->end, message->value);
+        status = weft_pe_deliver_credit(pe, epoch, message->end, message->value);
     } else if (message->kind == ARRIVAL) {
         status =
-            weft_pe_deliver_arrival(pe, NET_EPOCH, message->end, message->producer, message->value);
+            weft_pe_deliver_arrival(pe, epoch, message->end, message->producer, message->value);
     }
     if (status != WEFT_OK) explored.violation = "a message was refused";
 }
@@ -110,6 +124,7 @@ static void give_credit_early(const message_t *arrival)
     const weft_return_row_t *row =
         weft_tables_return(tables, slot->first_return + arrival->producer);
     push((message_t){.kind = CREDIT,
+                     .epoch = arrival->epoch,
                      .from = arrival->to,
                      .to = row->pe,
                      .end = row->send,
@@ -140,7 +155,7 @@ static void deliver_next(uint32_t from, uint32_t to, bool keeps_copy)
         CHECK(explored.wire.copy_count < MOST_COPIES);
         explored.wire.copies[explored.wire.copy_count++] = data;
     } else {
-        for (uint32_t i = 0; i < message.run_count; ++i) write_run(to, message.runs[i]);
+        write_runs(&message);
     }
     message.run_count = 0u; /* a signal may come again, data must not */
     memset(message.runs, 0, sizeof message.runs);
@@ -157,7 +172,7 @@ static void deliver_copy(uint32_t index)
     const message_t message = explored.wire.copies[index];
     explored.wire.copies[index] = explored.wire.copies[--explored.wire.copy_count];
     memset(&explored.wire.copies[explored.wire.copy_count], 0, sizeof message);
-    for (uint32_t i = 0; i < message.run_count; ++i) write_run(message.to, message.runs[i]);
+    write_runs(&message);
     deliver(&message);
 }
 
@@ -187,6 +202,20 @@ static void fetch(uint32_t slot)
     row->moved += 1u;
 }
 
+/* All PEs at once, from the first frame on. The arenas keep what is in them. */
+static void restart(void)
+{
+    net_t *net = explored.net;
+    explored.restarts += 1u;
+    for (uint32_t i = 0; i < net->pe_count; ++i) {
+        weft_pe_config_t config = net->pes[i].config;
+        config.epoch += explored.restarts;
+        CHECK_EQ(weft_pe_init(&net->pes[i].pe, &config), WEFT_OK);
+    }
+    net_preset(net, net->base);
+    for (uint32_t i = 0; i < net->slot_count; ++i) net->slots[i].moved = 0u;
+}
+
 void explore_take(event_t event)
 {
     switch (event.kind) {
@@ -202,5 +231,6 @@ void explore_take(event_t event)
             deliver_next(event.a, event.b, true);
         break;
     case DELIVER_COPY: deliver_copy(event.a); break;
+    case RESTART: restart(); break;
     }
 }
