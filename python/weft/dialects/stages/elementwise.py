@@ -88,7 +88,8 @@ class BinaryStage(Stage):
         ]
         given = {n: int_of(v) for n in names if (v := getattr(self, n)) is not None}
         made = []
-        for a, b, result in loops_of([*(v.broadcast(out.shape) for v in inputs), out], 4, inner=True):
+        views = [*(v.broadcast(out.shape) for v in inputs), out]
+        for a, b, result in loops_of(views, 4, inner=True):
             made.append(
                 KernelCall(
                     self._kernel(a, b),
@@ -131,7 +132,8 @@ class ExtremumStage(Stage):
 
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         made = []
-        for a, b, result in loops_of([*(v.broadcast(out.shape) for v in inputs), out], 4, inner=True):
+        views = [*(v.broadcast(out.shape) for v in inputs), out]
+        for a, b, result in loops_of(views, 4, inner=True):
             inner = (min(a.strides[-1], 1), min(b.strides[-1], 1))
             made.append(
                 KernelCall(
