@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "mail.h"
 #include "weft/pe.h"
 
 /* Kinds of faults: the number of the ARMv7-M exception, except for the last. */
@@ -44,9 +45,16 @@ extern weft_pe_t weft_image_pe;
 /* The counters of the PE: see docs/formats/tables.md. */
 extern uint32_t weft_image_state[];
 
+/* What the PE says to others and hears from them: see mail.h. Writes of others go into the arena. */
+extern weft_mail_t weft_image_mail;
+extern uint8_t weft_image_arena[];
+
 /* Sleeps until an event: a remote write to this PE's memory that signals one, an interrupt, SEV.
  * May return without any. Thread context. */
 void weft_port_wait(void);
+
+/* Signals an event to whoever shares this PE's memory and sleeps. Any context. */
+void weft_port_notify(void);
 
 /* Where an image ends after a fault or an error status: sleeps for ever. Any context. It is never
  * inlined, so that one breakpoint sees every end. */

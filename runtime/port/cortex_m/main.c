@@ -13,11 +13,12 @@ extern volatile uint32_t weft_ld_stack_limit[];
 #define STACK_GUARD 0x57465447u
 
 /* In a section of its own, so that it can be placed, and counted apart from other variables. */
-static uint8_t arena[AT_LEAST_ONE(WEFT_PE_ARENA_BYTES)]
+uint8_t weft_image_arena[AT_LEAST_ONE(WEFT_PE_ARENA_BYTES)]
     __attribute__((aligned(16), section(".bss.weft_arena")));
 
 uint32_t weft_image_state[AT_LEAST_ONE(WEFT_PE_STATE_WORDS)];
 weft_pe_t weft_image_pe;
+weft_mail_t weft_image_mail;
 volatile uint32_t weft_image_status;
 const char *volatile weft_image_runtime_hash;
 
@@ -27,14 +28,16 @@ static weft_status_t initialise(void)
         .program = &WEFT_PE_PROGRAM,
         .tables = (const weft_tables_t *)weft_pe_tables,
         .table_words = WEFT_PE_TABLES_BYTES / sizeof(uint32_t),
-        .arena = arena,
+        .arena = weft_image_arena,
         .arena_bytes = WEFT_PE_ARENA_BYTES,
         .constants = weft_pe_constants,
         .constants_bytes = WEFT_PE_CONSTANTS_BYTES,
         .state = weft_image_state,
         .state_words = WEFT_PE_STATE_WORDS,
         .number = WEFT_PE,
+        .port = &weft_image_mail,
     };
+    weft_image_mail.pe = &weft_image_pe;
     weft_image_runtime_hash = weft_runtime_hash();
     weft_ld_stack_limit[0] = STACK_GUARD;
     return weft_pe_init(&weft_image_pe, &config);
@@ -44,6 +47,7 @@ void weft_image_main(void)
 {
     weft_status_t status = initialise();
     while (status == WEFT_OK || status == WEFT_IDLE) {
+        weft_port_poll(&weft_image_pe);
         status = weft_pe_step(&weft_image_pe);
         if (weft_ld_stack_limit[0] != STACK_GUARD) {
             weft_fault_record.kind = WEFT_FAULT_STACK;

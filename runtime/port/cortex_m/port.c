@@ -30,6 +30,11 @@ void weft_port_wait(void)
     __asm volatile("wfe" ::: "memory");
 }
 
+void weft_port_notify(void)
+{
+    __asm volatile("dsb\n\tsev" ::: "memory");
+}
+
 /* LDREX and STREX: interrupts and other PEs may change the counter in between. */
 void weft_port_add(uint32_t *counter, uint32_t amount)
 {
@@ -41,29 +46,4 @@ void weft_port_add(uint32_t *counter, uint32_t amount)
         __asm volatile("strex %0, %2, [%1]" : "=&r"(failed) : "r"(counter), "r"(value) : "memory");
     } while (failed != 0u);
     barrier();
-}
-
-/* One PE alone. The code that drives a machine's NoC takes the place of these. */
-#define REPLACEABLE __attribute__((weak))
-
-REPLACEABLE weft_status_t weft_port_write(const struct weft_pe *pe, uint32_t to, uint32_t offset,
-                                          const void *from, uint32_t bytes)
-{
-    (void)pe, (void)to, (void)offset, (void)from, (void)bytes;
-    return WEFT_E_ARGUMENT;
-}
-
-REPLACEABLE weft_status_t weft_port_signal_arrival(const struct weft_pe *pe, uint32_t to,
-                                                   uint32_t slot, uint32_t producer,
-                                                   uint32_t frame)
-{
-    (void)pe, (void)to, (void)slot, (void)producer, (void)frame;
-    return WEFT_E_ARGUMENT;
-}
-
-REPLACEABLE weft_status_t weft_port_signal_credit(const struct weft_pe *pe, uint32_t to,
-                                                  uint32_t send, uint32_t consumed)
-{
-    (void)pe, (void)to, (void)send, (void)consumed;
-    return WEFT_E_ARGUMENT;
 }

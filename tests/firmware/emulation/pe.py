@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One PE as machine code: an image in Unicorn, and the outside's ends of its channels.
+"""One PE as machine code: an image in Unicorn, its mail, and the outside's ends of its channels.
 
 Unicorn has no interrupt controller, so exceptions are entered here, as the ARMv7-M manual says
 (B1.5.6): registers pushed, status registers written, vector taken. System registers are plain
@@ -17,7 +17,11 @@ from typing import Any
 import unicorn as untyped_unicorn
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+from emulation.mail import CREDIT, MESSAGE_WORDS, RING_MESSAGES, WRITE, Message
+from emulation.tables import Tables
 from unicorn import arm_const as arm
+
+from weft.codegen.tables import ChannelRow, SendRow, SlotRow
 
 # Its classes have no types and are not marked as exported.
 unicorn: Any = untyped_unicorn
@@ -49,6 +53,10 @@ _STACKED = (
 )
 
 CHANNEL_IN, CHANNEL_OUT = 0, 1
+
+# Offsets in weft_pe_t and, from its start, in weft_mail_t.
+_PE_TABLES, _PE_ARENA, _PE_NUMBER, _PE_EPOCH = 4, 8, 24, 28
+_RING_BYTES = 8 + 4 * MESSAGE_WORDS * RING_MESSAGES
 
 
 class PeError(RuntimeError):
@@ -90,17 +98,6 @@ class FaultError(PeError):
         self.record = record
 
 
-@dataclass(frozen=True)
-class ChannelRow:
-    """A channel's slot, as the tables in target memory describe it; bytes."""
-
-    direction: int
-    offset: int
-    rows: int
-    row_bytes: int
-    row_stride: int
-
-
 class Pe:
     """A PE whose memory is ``memory``, (origin, bytes) pairs, loaded with the image ``elf``."""
 
@@ -121,6 +118,7 @@ class Pe:
         self._hook(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid_memory)
         self._hook(unicorn.UC_HOOK_INTR, self._on_interrupt)
         self._bad_address = 0
+        self._given_back: list[Message] = []
         self._interrupts: list[int] = []
         self.reset()
 
@@ -278,42 +276,126 @@ class Pe:
         words = struct.unpack("<6I", self.read(self.symbol("weft_fault_record"), 24))
         return FaultRecord(*words)
 
+    # --- mail ------------------------------------------------------------------------------------
+    # What a NoC does with the rings of runtime/port/cortex_m/mail.h.
+
+    def take_mail(self) -> list[Message]:
+        """What the image has posted since, and the credits of what was collected."""
+        ring = self.symbol("weft_image_mail")
+        posted, taken = struct.unpack("<2I", self.read(ring, 8))
+        mail = [self._message(ring, number) for number in range(taken, posted)]
+        self._set_word(ring + 4, posted)
+        mail += self._given_back
+        self._given_back = []
+        return mail
+
+    def _message(self, ring: int, number: int) -> Message:
+        size = 4 * MESSAGE_WORDS
+        at = ring + 8 + size * (number % RING_MESSAGES)
+        kind, pe, epoch, *arguments = struct.unpack(f"<{MESSAGE_WORDS}I", self.read(at, size))
+        first, second, third = arguments
+        data = self.read(second, third) if kind == WRITE else b""
+        return Message(kind, pe, epoch, (first, second, third), data)
+
+    def offer(self, message: Message) -> bool:
+        """Puts a message into the ring of what comes in; False if that is full."""
+        ring = self.symbol("weft_image_mail") + _RING_BYTES
+        posted, taken = struct.unpack("<2I", self.read(ring, 8))
+        if posted - taken == RING_MESSAGES:
+            return False
+        words = (message.kind, message.pe, message.epoch, *message.arguments)
+        at = ring + 8 + 4 * MESSAGE_WORDS * (posted % RING_MESSAGES)
+        self.write(at, struct.pack(f"<{MESSAGE_WORDS}I", *words))
+        self._set_word(ring, posted + 1)
+        return True
+
+    def write_arena(self, offset: int, data: bytes) -> None:
+        """As another PE writes. The bytes must lie in the arena."""
+        assert offset + len(data) <= self.tables().arena_bytes
+        self.write(self._arena() + offset, data)
+
     # --- channels --------------------------------------------------------------------------------
-    # As the hardware would: remote writes into the arena and to one counter of a channel.
+    # What runtime/src/pe.c does for the outside, from outside, while the core sleeps.
 
-    def channel(self, index: int) -> ChannelRow:
-        tables = self.word(self.symbol("weft_image_pe") + 4)
-        channels_at = self.word(tables + 4 * 6)
-        row = self.read(tables + 4 * channels_at + 20 * index, 20)
-        return ChannelRow(*struct.unpack("<5I", row))
+    def tables(self) -> Tables:
+        at = self.word(self.symbol("weft_image_pe") + _PE_TABLES)
+        return Tables(self.read(at, Tables.byte_count(self.read(at, 12))))
 
-    def slot_is_full(self, index: int) -> bool:
-        end = self.symbol("weft_image_channels") + 8 * index
-        return self.word(end) != self.word(end + 4)
+    def has_room(self, channel: int) -> bool:
+        """Whether input ``channel`` can be fed."""
+        slot = self._slot(channel, CHANNEL_IN)[1]
+        return self._delivered(slot) - self._consumed(slot) < slot.depth
 
-    def feed(self, index: int, frame: bytes) -> None:
-        """Writes a frame into the slot of input ``index`` and announces it."""
-        row = self.channel(index)
-        assert row.direction == CHANNEL_IN
-        assert not self.slot_is_full(index)
+    def has_frame(self, channel: int) -> bool:
+        """Whether output ``channel`` can be collected."""
+        slot = self._slot(channel, CHANNEL_OUT)[1]
+        arrivals = self.word(self._arrivals_at(slot, self._consumed(slot)))
+        return arrivals >= slot.producer_count
+
+    def feed(self, channel: int, frame: bytes) -> None:
+        """Writes a frame into the slot of an input and announces it."""
+        row, slot = self._slot(channel, CHANNEL_IN)
+        assert self.has_room(channel)
         assert len(frame) == row.rows * row.row_bytes
-        for number, address in enumerate(self._row_addresses(row)):
-            self.write(address, frame[number * row.row_bytes : (number + 1) * row.row_bytes])
-        self._count(index, 0)
+        number = self._delivered(slot)
+        for i, address in enumerate(self._row_addresses(row, slot, number)):
+            self.write(address, frame[i * row.row_bytes : (i + 1) * row.row_bytes])
+        self._set_word(self._delivered_at(slot), number + 1)
+        self._add(self._arrivals_at(slot, number), 1)
 
-    def collect(self, index: int) -> bytes:
-        """Reads the frame in the slot of output ``index`` and gives the slot back."""
-        row = self.channel(index)
-        assert row.direction == CHANNEL_OUT
-        assert self.slot_is_full(index)
-        frame = b"".join(self.read(at, row.row_bytes) for at in self._row_addresses(row))
-        self._count(index, 4)
+    def collect(self, channel: int) -> bytes:
+        """Reads the oldest frame in the slot of an output and gives its room back."""
+        row, slot = self._slot(channel, CHANNEL_OUT)
+        assert self.has_frame(channel)
+        number = self._consumed(slot)
+        rows = self._row_addresses(row, slot, number)
+        frame = b"".join(self.read(at, row.row_bytes) for at in rows)
+        self._add(self._arrivals_at(slot, number), -slot.producer_count)
+        self._set_word(self._state_at(slot), number + 1)
+        self._give_back(slot, number + 1)
         return frame
 
-    def _row_addresses(self, row: ChannelRow) -> list[int]:
-        arena = self.word(self.symbol("weft_image_pe") + 8)
-        return [arena + row.offset + number * row.row_stride for number in range(row.rows)]
+    def _give_back(self, slot: SlotRow, consumed: int) -> None:
+        """Credit for every producer; those on other PEs get a message."""
+        own = self.word(self.symbol("weft_image_pe") + _PE_NUMBER)
+        epoch = self.word(self.symbol("weft_image_pe") + _PE_EPOCH)
+        for row in self.tables().returns(slot):
+            if row.pe == own:
+                self._set_word(self._state_at(self.tables().send(row.send)), consumed)
+            else:
+                credit = Message(CREDIT, row.pe, epoch, (row.send, consumed, 0))
+                self._given_back.append(credit)
 
-    def _count(self, index: int, counter: int) -> None:
-        address = self.symbol("weft_image_channels") + 8 * index + counter
-        self._set_word(address, self.word(address) + 1)
+    def _slot(self, channel: int, direction: int) -> tuple[ChannelRow, SlotRow]:
+        tables = self.tables()
+        row = tables.channel(channel)
+        assert row.direction == direction
+        return row, tables.slot(row.slot)
+
+    def _row_addresses(self, row: ChannelRow, slot: SlotRow, frame: int) -> list[int]:
+        room = self._arena() + slot.offset + frame % slot.depth * slot.frame_bytes
+        return [room + row.offset + number * row.row_stride for number in range(row.rows)]
+
+    def _arena(self) -> int:
+        return self.word(self.symbol("weft_image_pe") + _PE_ARENA)
+
+    # State words of a slot: consumed; arrivals for each frame's room; delivered by each producer.
+
+    def _state_at(self, row: SlotRow | SendRow) -> int:
+        return self.symbol("weft_image_state") + 4 * row.state
+
+    def _consumed(self, slot: SlotRow) -> int:
+        return self.word(self._state_at(slot))
+
+    def _arrivals_at(self, slot: SlotRow, frame: int) -> int:
+        return self._state_at(slot) + 4 * (1 + frame % slot.depth)
+
+    def _delivered_at(self, slot: SlotRow) -> int:
+        return self._state_at(slot) + 4 * (1 + slot.depth)
+
+    def _delivered(self, slot: SlotRow) -> int:
+        """By the first producer, which is the outside where it has a channel in."""
+        return self.word(self._delivered_at(slot))
+
+    def _add(self, address: int, amount: int) -> None:
+        self._set_word(address, self.word(address) + amount)

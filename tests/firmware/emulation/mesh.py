@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mesh of PEs with nothing but messages between them; the network has no time and no limits."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+
+from emulation.mail import WRITE, Message, Node
+
+End = tuple[int, int]  # PE, and number among its channels
+
+
+class Mesh:
+    """PEs by number. Messages to one PE keep their order and wait while its ring is full."""
+
+    def __init__(self, pes: Mapping[int, Node], budget: int = 200_000_000) -> None:
+        self._pes = pes
+        self._budget = budget
+        self._waiting: dict[int, deque[Message]] = {number: deque() for number in pes}
+        self._awake = dict.fromkeys(pes)  # in order
+        self.writes = 0
+        self.signals = 0
+
+    def run(self) -> None:
+        """Until every PE sleeps and no message is under way."""
+        while self._awake:
+            number = next(iter(self._awake))
+            del self._awake[number]
+            self._pes[number].run(self._budget)
+            self._carry(number)
+            self._deliver(number)
+
+    def _carry(self, number: int) -> None:
+        """Takes what a PE has posted: it may have waited for that."""
+        for message in self._pes[number].take_mail():
+            self._awake[number] = None
+            if message.kind == WRITE:
+                self.writes += 1
+                self._pes[message.pe].write_arena(message.arguments[0], message.data)
+            else:
+                self.send(message)
+
+    def send(self, message: Message) -> None:
+        """Puts a message on its way."""
+        self.signals += 1
+        self._waiting[message.pe].append(message)
+        self._deliver(message.pe)
+
+    def _deliver(self, number: int) -> None:
+        waiting = self._waiting[number]
+        while waiting and self._pes[number].offer(waiting[0]):
+            waiting.popleft()
+            self._awake[number] = None
+
+    def stream(
+        self, inputs: Sequence[End], outputs: Sequence[End], frames: Sequence[Sequence[bytes]]
+    ) -> Iterator[list[bytes]]:
+        """The outputs for every frame, in order; inputs are fed as early as there is room."""
+        queues = [deque(frame[i] for frame in frames) for i in range(len(inputs))]
+        for _ in frames:
+            self._feed(inputs, queues)
+            while not all(self._pes[pe].has_frame(number) for pe, number in outputs):
+                assert self._awake, "a frame is missing and nothing moves"
+                self.run()
+                self._feed(inputs, queues)
+            yield [self._collect(pe, number) for pe, number in outputs]
+
+    def _feed(self, inputs: Sequence[End], queues: Sequence[deque[bytes]]) -> None:
+        for (pe, number), queue in zip(inputs, queues, strict=True):
+            while queue and self._pes[pe].has_room(number):
+                self._pes[pe].feed(number, queue.popleft())
+                self._awake[pe] = None
+
+    def _collect(self, pe: int, number: int) -> bytes:
+        frame = self._pes[pe].collect(number)
+        self._carry(pe)
+        self._awake[pe] = None
+        return frame
