@@ -160,8 +160,10 @@ def zig_target_toolchain(cpu: str) -> Toolchain | None:
     environment = _zig_environment()
     return Toolchain(
         name="zig",
-        # Its freestanding targets switch built-in functions off; -fhosted brings them back.
-        compile=(command, "cc", *flags, "-fhosted"),
+        # Its freestanding targets switch built-in functions off; -fhosted brings them back. Loops
+        # whose count is known are unrolled, which saves a quarter of the instructions; the others
+        # would cost 2 to 3 KiB of code and save none.
+        compile=(command, "cc", *flags, "-fhosted", "-mllvm", "-unroll-runtime=false"),
         version=f"zig {_first_line([command, 'version'], environment)}",
         # Without -nostdlib it builds its helper library, once, which takes several seconds. The
         # optimisation level is that of the helpers; without any it builds a sanitiser's as well,

@@ -10,7 +10,6 @@ from typing import Any
 
 from emulation.mail import ARRIVAL, CREDIT, FAIL, WRITE, Message
 from emulation.tables import Tables
-
 from weft.codegen.toolchain import C_FLAGS, find_host_compiler
 
 _OK, _IDLE = 0, 1

@@ -64,15 +64,20 @@ class Mesh:
                 assert self._awake, "a frame is missing and nothing moves"
                 self.run()
                 self._feed(inputs, queues)
-            yield [self._collect(pe, number) for pe, number in outputs]
+            yield [self.collect(pe, number) for pe, number in outputs]
 
     def _feed(self, inputs: Sequence[End], queues: Sequence[deque[bytes]]) -> None:
         for (pe, number), queue in zip(inputs, queues, strict=True):
             while queue and self._pes[pe].has_room(number):
-                self._pes[pe].feed(number, queue.popleft())
-                self._awake[pe] = None
+                self.feed(pe, number, queue.popleft())
 
-    def _collect(self, pe: int, number: int) -> bytes:
+    def feed(self, pe: int, number: int, frame: bytes) -> None:
+        """Gives an input its next frame."""
+        self._pes[pe].feed(number, frame)
+        self._awake[pe] = None
+
+    def collect(self, pe: int, number: int) -> bytes:
+        """Takes the oldest frame from an output."""
         frame = self._pes[pe].collect(number)
         self._carry(pe)
         self._awake[pe] = None

@@ -17,10 +17,10 @@ from typing import Any
 import unicorn as untyped_unicorn
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
-from emulation.mail import CREDIT, MESSAGE_WORDS, RING_MESSAGES, WRITE, Message
-from emulation.tables import Tables
 from unicorn import arm_const as arm
 
+from emulation.mail import CREDIT, MESSAGE_WORDS, RING_MESSAGES, WRITE, Message
+from emulation.tables import Tables
 from weft.codegen.tables import ChannelRow, SendRow, SlotRow
 
 # Its classes have no types and are not marked as exported.

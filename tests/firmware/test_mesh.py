@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Meshes of images: every PE is machine code in a core of its own, with messages in between."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("unicorn", reason="the Python package unicorn is not installed")
+
+from emulation.host_pe import HostPe, build_host_library
+from emulation.mail import ARRIVAL, CREDIT, FAIL, RING_MESSAGES, Message, Node
+from emulation.mesh import Mesh
+from emulation.pe import Pe, StoppedError
+from emulation.tiny_program import FRAME_BYTES, ROWS, write_tiny_program
+
+import weft
+from weft.codegen.images import Image, build_image
+from weft.codegen.manifest import MAPPING
+from weft.codegen.toolchain import (
+    Toolchain,
+    find_target_toolchain,
+    gcc_target_toolchain,
+    zig_target_toolchain,
+)
+from weft.machines import load_machine
+from weft.program import Program
+
+MODELS = Path(__file__).resolve().parents[2].parent / "shared" / "models"
+MACHINE = load_machine("grid-4x4")
+PE_CLASS = MACHINE.classes["m4"]
+E_ARGUMENT, E_STOPPED = 4, 9
+
+
+@pytest.fixture(scope="module", params=["zig", "arm-none-eabi-gcc"])
+def toolchain(request: pytest.FixtureRequest) -> Toolchain:
+    is_zig = request.param == "zig"
+    found = zig_target_toolchain(PE_CLASS.core) if is_zig else gcc_target_toolchain(PE_CLASS.core)
+    if found is None:
+        pytest.skip(f"{request.param} is not installed")
+    return found
+
+
+def build(folder: Path, program: str, pe: int, toolchain: Toolchain, out: Path) -> Image:
+    return build_image(
+        folder,
+        program,
+        pe=pe,
+        memory=PE_CLASS.memory,
+        stack_bytes=PE_CLASS.stack_bytes,
+        toolchain=toolchain,
+        out=out / f"pe{pe}.elf",
+        runtime_hash="",
+    )
+
+
+def start(image: Image) -> Pe:
+    """One PE, asleep after its start."""
+    pe = Pe(image.elf, [(r.origin, r.length) for r in PE_CLASS.memory])
+    pe.run()
+    return pe
+
+
+# --- a hand-written chain ------------------------------------------------------------------------
+
+CHAIN = 3
+CONSTANTS = bytes(range(1, 1 + FRAME_BYTES))
+
+
+@pytest.fixture(scope="module")
+def chain_images(toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> list[Image]:
+    out = tmp_path_factory.mktemp("chain")
+    folder = write_tiny_program(out / "program", CONSTANTS, pes=CHAIN)
+    return [build(folder, "p0", pe, toolchain, out) for pe in range(CHAIN)]
+
+
+@pytest.fixture
+def chain(chain_images: list[Image]) -> dict[int, Pe]:
+    return {number: start(image) for number, image in enumerate(chain_images)}
+
+
+def chain_result(frame: bytes) -> bytes:
+    return bytes((a + CHAIN * b) & 0xFF for a, b in zip(frame, CONSTANTS, strict=True))
+
+
+def test_frames_go_through_a_chain(chain: dict[int, Pe]) -> None:
+    mesh = Mesh(chain)
+    frames = [np.random.default_rng(i).bytes(FRAME_BYTES) for i in range(9)]
+    results = list(mesh.stream([(0, 0)], [(CHAIN - 1, 0)], [[frame] for frame in frames]))
+    assert results == [[chain_result(frame)] for frame in frames]
+    mesh.run()
+    # Every row is a write; every frame is announced and given back, once on each link.
+    assert mesh.writes == len(frames) * ROWS * (CHAIN - 1)
+    assert mesh.signals == len(frames) * 2 * (CHAIN - 1)
+
+
+def test_without_credit_frames_wait_where_they_are(chain: dict[int, Pe]) -> None:
+    mesh = Mesh(chain)
+    fed = 0
+    mesh.run()
+    while chain[0].has_room(0):
+        mesh.feed(0, 0, bytes([fed]) * FRAME_BYTES)
+        fed += 1
+        mesh.run()
+    # One in each frame's room: one, two, two, and one at the output.
+    assert fed == 6
+    for frame in range(fed):
+        assert mesh.collect(CHAIN - 1, 0) == chain_result(bytes([frame]) * FRAME_BYTES)
+        mesh.run()
+    assert not chain[CHAIN - 1].has_frame(0)
+
+
+def test_repeated_and_old_messages_change_nothing(chain: dict[int, Pe]) -> None:
+    mesh = Mesh(chain)
+    frames = [np.random.default_rng(i).bytes(FRAME_BYTES) for i in range(3)]
+    for frame in frames:
+        ((result,),) = mesh.stream([(0, 0)], [(CHAIN - 1, 0)], [[frame]])
+        assert result == chain_result(frame)
+        mesh.run()
+        mesh.send(Message(ARRIVAL, 1, 0, (0, 0, 0)))
+        mesh.send(Message(CREDIT, 0, 0, (0, 1, 0)))
+        mesh.send(Message(ARRIVAL, 1, 77, (0, 0, 3)))  # of another epoch
+        mesh.run()
+
+
+def test_a_full_ring_holds_messages_back(chain: dict[int, Pe]) -> None:
+    old = Message(CREDIT, 0, 0, (0, 0, 0))
+    for _ in range(RING_MESSAGES):
+        assert chain[0].offer(old)
+    assert not chain[0].offer(old)
+    chain[0].run()
+    assert chain[0].offer(old)
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        (Message(FAIL, 0, 0, (E_STOPPED, 0, 0)), E_STOPPED),
+        (Message(ARRIVAL, 0, 0, (99, 0, 0)), E_ARGUMENT),
+        (Message(CREDIT, 0, 0, (99, 0, 0)), E_ARGUMENT),
+        (Message(1000, 0, 0, (0, 0, 0)), E_ARGUMENT),
+    ],
+)
+def test_a_message_can_end_the_work(chain: dict[int, Pe], message: Message, status: int) -> None:
+    assert chain[0].offer(message)
+    with pytest.raises(StoppedError) as caught:
+        chain[0].run()
+    assert caught.value.status == status
+
+
+def test_a_pe_whose_mail_nobody_takes_can_be_stopped(chain: dict[int, Pe]) -> None:
+    chain[0].feed(0, bytes(FRAME_BYTES))
+    chain[0].run()  # it sleeps within its first write
+    chain[0].run()
+    assert len(chain[0].take_mail()) == 1
+    chain[0].run()
+    chain[0].offer(Message(FAIL, 0, 0, (E_STOPPED, 0, 0)))
+    with pytest.raises(StoppedError):
+        chain[0].run()
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+def mesh_of(program: Program, out: Path) -> Mesh:
+    """All PEs of a program: images, and the runtime in this process for the host's."""
+    toolchain = find_target_toolchain(PE_CLASS.core)
+    if toolchain is None:
+        pytest.skip("no target compiler is installed")
+    tables = (program.folder / "tables.bin").read_bytes()
+    pes: dict[int, Node] = {}
+    for number, row in enumerate(program.manifest["pes"]):
+        if row["program"] is not None:
+            pes[number] = start(build(program.folder, row["program"], number, toolchain, out))
+        elif row["shards"]:
+            library = build_host_library(program.folder, out / "host.so")
+            own = tables[row["tables_at"] : row["tables_at"] + row["tables_bytes"]]
+            pes[number] = HostPe(library, own, number)
+    return Mesh(pes)
+
+
+def model(name: str) -> Path:
+    path = MODELS / f"{name}_int8.tflite"
+    if not path.is_file():
+        reason = f"{path} is missing: get it from the repository mlcommons/tiny"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+def check_against_oracle_and_native(program: Program, name: str, out: Path, count: int = 2) -> Mesh:
+    """Frames through the mesh; their bytes are the oracle's, and those of the native engine."""
+    reference = np.load(MODELS / f"{name}_ref.npz")
+    frames = [reference[f"in{i}"] for i in range(count)]
+    mesh = mesh_of(program, out)
+    ends: dict[str, list[tuple[int, int]]] = {"in": [], "out": []}
+    for channel in program.manifest["channels"]:
+        ends[channel["direction"]].append((channel["pe"], channel["number"]))
+    inputs = [[frame.tobytes()] for frame in frames]
+    results = [result for (result,) in mesh.stream(ends["in"], ends["out"], inputs)]
+    assert results == [reference[f"tflm{i}"].tobytes() for i in range(count)]
+    with program.open() as session:
+        assert results == [session.run(frame).tobytes() for frame in frames]
+    return mesh
+
+
+@pytest.mark.parametrize(("name", "pes"), [("kws", 3), ("ic", 4)])
+def test_a_model_as_a_pipeline_of_images(name: str, pes: int, tmp_path: Path) -> None:
+    program = weft.compile(model(name), MACHINE, pes=pes)
+    assert len(program.pes) == pes
+    mesh = check_against_oracle_and_native(program, name, tmp_path)
+    assert mesh.writes >= pes - 1
+
+
+def halves(shape: list[int], pes: list[list[int]]) -> list[dict[str, Any]]:
+    """Two boxes over the height, on two PEs."""
+    first = shape[1] // 2
+    parts = ((0, first), (first, shape[1] - first))
+    return [
+        {"pe": pe, "begin": [0, at, 0, 0], "shape": [shape[0], height, *shape[2:]]}
+        for pe, (at, height) in zip(pes, parts, strict=True)
+    ]
+
+
+def test_a_model_cut_into_halves(tmp_path: Path) -> None:
+    """The host scatters frames over two PEs, whose boxes overlap, and a third gathers them."""
+    mapping = json.loads((weft.compile(model("kws"), MACHINE, pes=3).folder / MAPPING).read_text())
+    for stage, boxes in mapping["stages"].items():
+        if len(boxes[0]["shape"]) == 4 and boxes[0]["shape"][1] > 1:
+            mapping["stages"][stage] = halves(boxes[0]["shape"], [[0, 0, 0], [1, 1, 0]])
+    program = weft.compile(model("kws"), MACHINE, mapping=mapping)
+    assert program.manifest["pes"][-1]["name"] == "host"
+    assert program.manifest["pes"][-1]["shards"]
+    check_against_oracle_and_native(program, "kws", tmp_path)
