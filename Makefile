@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILED_FROM := pyproject.toml CMakeLists.txt $(shell find csrc runtime)
 
 PYTHON_FOLDERS := python tests tools $(wildcard examples benchmarks)
-C_FILES := $(shell find csrc runtime $(wildcard tests/runtime) -name '*.[ch]' -o -name '*.[ch]pp')
+C_FILES := $(shell find csrc runtime $(wildcard tests/runtime tests/firmware tools) -name '*.[ch]' -o -name '*.[ch]pp')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -52,8 +52,8 @@ lint-python: $(STAMPS)/lint
 # The PEs' word is of 32 bits, a host's of 64: the runtime is checked as both.
 CPPCHECK := cppcheck --quiet --error-exitcode=1 --inline-suppr \
 	--enable=warning,style,performance,portability
-CPPCHECK_RUNTIME := $(CPPCHECK) --std=c99 -I runtime/include '-DWEFT_RUNTIME_HASH=""' \
-	'-DWEFT_IMAGE_HEADER=<stdint.h>' runtime
+CPPCHECK_RUNTIME := $(CPPCHECK) --std=c99 -I runtime/include -I tools/lint \
+	'-DWEFT_RUNTIME_HASH=""' runtime
 
 lint-c: $(STAMPS)/lint
 	$(BIN)/clang-format --dry-run -Werror $(C_FILES)

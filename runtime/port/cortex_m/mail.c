@@ -75,8 +75,7 @@ REPLACEABLE weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint
 REPLACEABLE weft_status_t weft_port_signal_arrival(const weft_pe_t *pe, uint32_t to, uint32_t slot,
                                                    uint32_t producer, uint32_t frame)
 {
-    const weft_message_t message = {
-        WEFT_MESSAGE_ARRIVAL, to, pe->epoch, {slot, producer, frame}};
+    const weft_message_t message = {WEFT_MESSAGE_ARRIVAL, to, pe->epoch, {slot, producer, frame}};
     return post(pe->port, message);
 }
 

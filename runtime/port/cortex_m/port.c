@@ -38,12 +38,5 @@ void weft_port_notify(void)
 /* LDREX and STREX: interrupts and other PEs may change the counter in between. */
 void weft_port_add(uint32_t *counter, uint32_t amount)
 {
-    uint32_t value, failed;
-    barrier();
-    do {
-        __asm volatile("ldrex %0, [%1]" : "=r"(value) : "r"(counter) : "memory");
-        value += amount;
-        __asm volatile("strex %0, %2, [%1]" : "=&r"(failed) : "r"(counter), "r"(value) : "memory");
-    } while (failed != 0u);
-    barrier();
+    (void)__atomic_add_fetch(counter, amount, __ATOMIC_ACQ_REL);
 }
