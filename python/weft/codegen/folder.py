@@ -165,7 +165,8 @@ def _cmake(names: list[str], digest: str) -> str:
 #   add_subdirectory(<this folder>)
 #   weft_add_pe(pe0 0)                # tables and weights of PE number 0, see pes.h
 #   target_link_libraries(firmware PRIVATE weft_program pe0)
-# The firmware adds a port: runtime/port/<name>, or its own implementation of weft/port.h.
+# The firmware adds a port: a copy of runtime/port/skeleton/port.c, or what else implements
+# weft/port.h.
 cmake_minimum_required(VERSION 3.15)
 project(weft_program LANGUAGES C ASM)
 
@@ -186,5 +187,8 @@ function(weft_add_pe name number)
   target_include_directories(${{name}} PUBLIC ${{WEFT_PROGRAM_DIR}})
   target_compile_options(${{name}} PRIVATE -I${{WEFT_PROGRAM_DIR}})
   target_compile_definitions(${{name}} PUBLIC WEFT_PE=${{number}})
+  # What .incbin reads is no dependency that a compiler reports.
+  set_source_files_properties(${{WEFT_PROGRAM_DIR}}/pes.S PROPERTIES OBJECT_DEPENDS
+    "${{WEFT_PROGRAM_DIR}}/tables.bin;${{WEFT_PROGRAM_DIR}}/constants.bin")
 endfunction()
 """
