@@ -45,7 +45,12 @@ class Session(ABC):
 
     def _checked(self, frame: Frame) -> list[Array]:
         expected = self.program.inputs
-        arrays = [frame] if isinstance(frame, np.ndarray) else list(frame)
+        try:
+            arrays = [frame] if isinstance(frame, np.ndarray) else list(frame)
+        except TypeError:
+            raise InputError(
+                f"a frame is a NumPy array or a sequence of them, not {type(frame).__name__}"
+            ) from None
         if len(arrays) != len(expected):
             raise InputError(
                 f"the network takes {len(expected)} array(s) "
