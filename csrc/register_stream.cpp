@@ -3,7 +3,9 @@
 #include <pybind11/stl.h>
 
 #include <cstring>
+#include <optional>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,15 +19,26 @@ namespace {
 
 using End = std::pair<std::uint32_t, std::uint32_t>;  // PE and channel there
 
-void check_frame(const py::buffer_info& info, const weft_channel_row_t& row) {
+// The bytes of an array that has no gaps.
+std::size_t byte_count(const py::buffer_info& info, const char* what) {
     py::ssize_t expected = info.itemsize;
     for (auto axis = info.ndim; axis-- > 0;) {
         if (info.shape[axis] != 1 && info.strides[axis] != expected)
-            throw py::value_error("a frame must be contiguous");
+            throw py::value_error(std::string(what) + " must be contiguous");
         expected *= info.shape[axis];
     }
-    if (expected != py::ssize_t(row.rows) * py::ssize_t(row.row_bytes))
+    return std::size_t(expected);
+}
+
+void check_frame(const py::buffer_info& info, const weft_channel_row_t& row) {
+    if (byte_count(info, "a frame") != std::size_t{row.rows} * row.row_bytes)
         throw py::value_error("a frame of another size than the channel's");
+}
+
+void check_direction(const Stream& stream, const End& end, int direction) {
+    if (stream.channel(end.first, end.second).direction == static_cast<std::uint32_t>(direction))
+        return;
+    throw py::value_error(direction == WEFT_CHANNEL_IN ? "not an input" : "not an output");
 }
 
 // Copies a frame into an input and announces it. False without credit.
@@ -33,7 +46,7 @@ bool feed(Stream& stream, std::uint32_t pe, std::uint32_t channel, const py::buf
     const py::buffer_info info = frame.request();
     const weft_channel_row_t& row = stream.channel(pe, channel);
     check_frame(info, row);
-    if (row.direction != WEFT_CHANNEL_IN) throw py::value_error("not an input");
+    check_direction(stream, {pe, channel}, WEFT_CHANNEL_IN);
     const auto* from = static_cast<const std::uint8_t*>(info.ptr);
     const py::gil_scoped_release release;
     std::uint8_t* to = stream.room(pe, channel);
@@ -50,7 +63,7 @@ bool fetch(Stream& stream, std::uint32_t pe, std::uint32_t channel, const py::bu
     const py::buffer_info info = frame.request(true);
     const weft_channel_row_t& row = stream.channel(pe, channel);
     check_frame(info, row);
-    if (row.direction != WEFT_CHANNEL_OUT) throw py::value_error("not an output");
+    check_direction(stream, {pe, channel}, WEFT_CHANNEL_OUT);
     auto* to = static_cast<std::uint8_t*>(info.ptr);
     const py::gil_scoped_release release;
     const std::uint8_t* from = stream.room(pe, channel);
@@ -72,16 +85,17 @@ py::object room(const py::object& self, std::uint32_t pe, std::uint32_t channel)
                      {py::ssize_t(row.row_stride), py::ssize_t(1)}, bytes, self);
 }
 
-// Until the output has a frame, the input (if given) has room, or a PE has failed.
-bool wait(Workers& workers, const Stream& stream, const End& output, const py::object& input,
-          double seconds) {
-    const bool has_input = !input.is_none();
-    const End feeding = has_input ? input.cast<End>() : End{0, 0};
+// Until the output has a frame, the input has room, or a PE has failed.
+bool wait(Workers& workers, const Stream& stream, const std::optional<End>& output,
+          const std::optional<End>& input, double seconds) {
+    if (output) check_direction(stream, *output, WEFT_CHANNEL_OUT);
+    if (input) check_direction(stream, *input, WEFT_CHANNEL_IN);
     const py::gil_scoped_release release;
     return workers.wait(
         [&] {
-            return stream.failed_pe() >= 0 || stream.has_frame(output.first, output.second) ||
-                   (has_input && stream.has_room(feeding.first, feeding.second));
+            return stream.failed_pe() >= 0 ||
+                   (output && stream.has_frame(output->first, output->second)) ||
+                   (input && stream.has_room(input->first, input->second));
         },
         seconds,
         [] {
@@ -114,8 +128,8 @@ void register_stream(py::module_& m) {
             [](Stream& self, std::uint32_t program, const py::buffer& tables,
                const py::buffer& constants) {
                 const py::buffer_info t = tables.request(), c = constants.request();
-                self.add(program, t.ptr, std::size_t(t.size * t.itemsize), c.ptr,
-                         std::size_t(c.size * c.itemsize));
+                self.add(program, t.ptr, byte_count(t, "tables"), c.ptr,
+                         byte_count(c, "constants"));
             },
             py::arg("program"), py::arg("tables"), py::arg("constants"),
             "Adds the PE of the next number, with a copy of its data.")
@@ -133,7 +147,7 @@ void register_stream(py::module_& m) {
              "Gives back the room of an output's oldest frame.")
         .def(
             "fail",
-            [](Stream& self, std::uint32_t pe, int status) {
+            [](Stream& self, std::uint32_t pe, std::uint16_t status) {
                 self.fail(pe, static_cast<weft_status_t>(status));
             },
             py::arg("pe"), py::arg("status"), "Ends the work of one PE with an error status.")
@@ -155,7 +169,7 @@ void register_stream(py::module_& m) {
              py::call_guard<py::gil_scoped_release>())
         .def("wait", &wait, py::arg("stream"), py::arg("output"), py::arg("input"),
              py::arg("seconds"),
-             "Until the output (PE, channel) has a frame, the input has room (unless None), or a "
-             "PE has failed. Without threads, the caller's does the work. False if the time "
-             "passed first.");
+             "Until the output (PE, channel) has a frame, the input has room, or a PE has failed; "
+             "None for what does not matter. Without threads, the caller's does the work. False if "
+             "the time passed first.");
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stream.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <stdexcept>
-
-#include "workers.hpp"
 
 namespace {
 
@@ -27,6 +27,9 @@ Stream::Stream(std::shared_ptr<Library> library, std::uint32_t epoch)
 
 void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_size,
                  const void* constants, std::size_t constants_size) {
+    if (is_connected_) throw std::runtime_error("all PEs are added before they are connected");
+    if (std::max(tables_size, constants_size) > std::numeric_limits<std::uint32_t>::max())
+        throw std::runtime_error("data of a PE are larger than any memory it has");
     const std::size_t words = tables_size / sizeof(std::uint32_t);
     if (words < sizeof(weft_tables_t) / sizeof(std::uint32_t))
         throw std::runtime_error("tables of a PE are too short");
@@ -57,12 +60,18 @@ void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_s
     auto* context = reinterpret_cast<weft_pe_t*>(pe.context.get());
     check(api().pe_init(context, &config), "start", config.number);
     contexts_.push_back(context);
-    pes_.push_back(std::move(pe));
+    try {
+        pes_.push_back(std::move(pe));
+    } catch (...) {
+        contexts_.pop_back();
+        throw;
+    }
 }
 
 void Stream::connect() {
     mesh_.pes = contexts_.data();
     mesh_.count = static_cast<std::uint32_t>(contexts_.size());
+    is_connected_ = true;
 }
 
 bool Stream::sweep(std::size_t first) {
@@ -75,10 +84,10 @@ bool Stream::sweep(std::size_t first) {
         pes_[i].is_busy->store(false, std::memory_order_release);
         if (status == WEFT_OK) {
             worked = true;
-        } else if (status != WEFT_IDLE && failed_.load() < 0) {
-            status_ = status;
-            failed_ = static_cast<std::int64_t>(i);
-            wake();
+        } else if (status != WEFT_IDLE) {
+            std::int64_t none = -kStatuses;
+            const auto failure = static_cast<std::int64_t>(i) * kStatuses + status % kStatuses;
+            if (failed_.compare_exchange_strong(none, failure)) wake();
         }
     }
     // What one PE left undone, another thread may have seen busy: it looks again.
@@ -145,8 +154,15 @@ void Stream::fail(std::uint32_t number, weft_status_t status) {
     wake();
 }
 
+void Stream::set_bell(const std::shared_ptr<Bell>& bell) {
+    if (!is_connected_) throw std::runtime_error("PEs are connected before they work");
+    if (bell_ != nullptr) throw std::runtime_error("these PEs have had their workers");
+    bell_ = bell;
+    rung_ = bell.get();
+}
+
 void Stream::wake() {
-    if (Workers* workers = workers_.load()) workers->wake();
+    if (Bell* bell = rung_.load()) bell->ring();
 }
 
 void Stream::check(weft_status_t status, const char* what, std::uint32_t pe) const {

@@ -7,10 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "bell.hpp"
 #include "library.hpp"
 #include "memory.hpp"
-
-class Workers;
 
 // The PEs of one compiled program in this process: their memory, and the calls into the runtime.
 // PE numbers are the program's own. What runs when is decided in the runtime.
@@ -18,7 +17,7 @@ class Stream {
   public:
     explicit Stream(std::shared_ptr<Library> library, std::uint32_t epoch);
 
-    // All before the first step. Sizes are in bytes; both are copied.
+    // All PEs first, then `connect`, then workers. Sizes are in bytes; both are copied.
     void add(std::uint32_t program, const void* tables, std::size_t tables_size,
              const void* constants, std::size_t constants_size);
     void connect();
@@ -36,8 +35,10 @@ class Stream {
     bool release(std::uint32_t pe, std::uint32_t channel);
 
     // The first PE that failed, -1 if none did, and its status.
-    std::int64_t failed_pe() const { return failed_.load(); }
-    weft_status_t failure() const { return static_cast<weft_status_t>(status_.load()); }
+    std::int64_t failed_pe() const { return failed_.load() / kStatuses; }
+    weft_status_t failure() const {
+        return failed_.load() < 0 ? WEFT_OK : static_cast<weft_status_t>(failed_.load() % kStatuses);
+    }
     void fail(std::uint32_t pe, weft_status_t status);
 
     std::size_t size() const { return pes_.size(); }
@@ -45,8 +46,8 @@ class Stream {
     const weft_tables_t& tables(std::uint32_t number) const;
     const weft_host_library_t& api() const { return library_->api(); }
 
-    // Whom to wake when something has happened; may be null.
-    void set_workers(Workers* workers) { workers_.store(workers); }
+    // Who is told when something has happened. Once, and after `connect`.
+    void set_bell(const std::shared_ptr<Bell>& bell);
     void wake();
 
   private:
@@ -55,6 +56,9 @@ class Stream {
         std::unique_ptr<std::atomic<bool>> is_busy;
     };
 
+    // Statuses are small; with a PE's number one makes a number, so that the two go together.
+    static constexpr std::int64_t kStatuses = 1 << 16;
+
     void check(weft_status_t status, const char* what, std::uint32_t pe) const;
 
     std::shared_ptr<Library> library_;
@@ -62,7 +66,8 @@ class Stream {
     std::vector<Pe> pes_;
     std::vector<weft_pe_t*> contexts_;
     weft_host_mesh_t mesh_{};
-    std::atomic<std::int64_t> failed_{-1};
-    std::atomic<int> status_{WEFT_OK};
-    std::atomic<Workers*> workers_{nullptr};
+    bool is_connected_ = false;
+    std::atomic<std::int64_t> failed_{-kStatuses};
+    std::shared_ptr<Bell> bell_;
+    std::atomic<Bell*> rung_{nullptr};  // bell_, for all threads
 };

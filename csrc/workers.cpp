@@ -2,6 +2,7 @@
 #include "workers.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "stream.hpp"
 
@@ -22,33 +23,22 @@ Workers::Workers(unsigned threads) {
 
 Workers::~Workers() {
     is_stopping_ = true;
-    wake();
+    bell_->ring();
     for (std::thread& thread : threads_) thread.join();
 }
 
 void Workers::attach(const std::shared_ptr<Stream>& stream) {
+    stream->set_bell(bell_);
     {
         const std::unique_lock<std::shared_mutex> lock(streams_mutex_);
         streams_.push_back(stream);
     }
-    stream->set_workers(this);
-    wake();
+    bell_->ring();
 }
 
 void Workers::detach(const std::shared_ptr<Stream>& stream) {
-    stream->set_workers(nullptr);
     const std::unique_lock<std::shared_mutex> lock(streams_mutex_);
     streams_.erase(std::remove(streams_.begin(), streams_.end(), stream), streams_.end());
-}
-
-void Workers::wake() {
-    ++activity_;
-    if (sleepers_.load() == 0) return;
-    // The lock makes sure that a sleeper either has seen the new count or gets the notice.
-    {
-        const std::lock_guard<std::mutex> lock(mutex_);
-    }
-    changed_.notify_all();
 }
 
 bool Workers::sweep(std::size_t first) {
@@ -61,18 +51,11 @@ bool Workers::sweep(std::size_t first) {
     return worked;
 }
 
-void Workers::sleep(std::uint64_t seen, std::chrono::milliseconds limit) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    ++sleepers_;
-    changed_.wait_for(lock, limit, [&] { return activity_.load() != seen || is_stopping_; });
-    --sleepers_;
-}
-
 void Workers::work(unsigned thread) {
     while (!is_stopping_.load()) {
-        const std::uint64_t seen = activity_.load();
+        const std::uint64_t seen = bell_->rings();
         // Threads start at different PEs, so that they seldom meet.
-        if (!sweep(std::size_t{thread} * 7919u)) sleep(seen, kLongestSleep);
+        if (!sweep(std::size_t{thread} * 7919u)) bell_->sleep(seen, kLongestSleep);
     }
 }
 
@@ -81,15 +64,15 @@ bool Workers::wait(const std::function<bool()>& is_done, double seconds,
     const auto deadline = Clock::now() + std::chrono::duration<double>(seconds);
     auto next_look = Clock::now() + kLookPeriod;
     while (true) {
-        const std::uint64_t seen = activity_.load();
+        const std::uint64_t seen = bell_->rings();
         if (is_done()) return true;
         const bool worked = threads_.empty() && sweep(0);
         const auto now = Clock::now();
-        if (now >= deadline) return false;
+        if (!(now < deadline)) return false;  // a deadline that is no number has passed
         if (now >= next_look) {
             next_look = now + kLookPeriod;
             look();
         }
-        if (!worked) sleep(seen, kLookPeriod);
+        if (!worked) bell_->sleep(seen, kLookPeriod);
     }
 }

@@ -2,15 +2,13 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <shared_mutex>
 #include <thread>
 #include <vector>
+
+#include "bell.hpp"
 
 class Stream;
 
@@ -23,11 +21,10 @@ class Workers {
     Workers(const Workers&) = delete;
     Workers& operator=(const Workers&) = delete;
 
+    // A stream has one set of workers in its life.
     void attach(const std::shared_ptr<Stream>& stream);
     // When it returns, no thread is in the stream any more.
     void detach(const std::shared_ptr<Stream>& stream);
-
-    void wake();
 
     // Works, or sleeps while the threads do, until `is_done` or the deadline. Calls `look` now and
     // then, which may throw. False if the time passed first.
@@ -39,14 +36,10 @@ class Workers {
   private:
     bool sweep(std::size_t first);
     void work(unsigned thread);
-    void sleep(std::uint64_t seen, std::chrono::milliseconds limit);
 
     std::shared_mutex streams_mutex_;
     std::vector<std::shared_ptr<Stream>> streams_;
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::atomic<std::uint64_t> activity_{0};
-    std::atomic<int> sleepers_{0};
+    std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
     std::atomic<bool> is_stopping_{false};
     std::vector<std::thread> threads_;
 };

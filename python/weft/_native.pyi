@@ -31,5 +31,9 @@ class Workers:
     def attach(self, stream: Stream) -> None: ...
     def detach(self, stream: Stream) -> None: ...
     def wait(
-        self, stream: Stream, output: tuple[int, int], input: tuple[int, int] | None, seconds: float
+        self,
+        stream: Stream,
+        output: tuple[int, int] | None,
+        input: tuple[int, int] | None,
+        seconds: float,
     ) -> bool: ...

@@ -195,6 +195,9 @@ static weft_status_t write_run(weft_pe_t *pe, const weft_send_row_t *send, uint3
                                const uint8_t *from)
 {
     if (send->pe == pe->number) {
+        /* As a port does it for other PEs: what is written stays in the arena. */
+        const uint32_t size = pe->tables->arena_bytes;
+        if (to > size || send->bytes > size - to) return WEFT_E_ARGUMENT;
         memmove(pe->arena + to, from, send->bytes);
         return WEFT_OK;
     }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 from collections import deque
@@ -25,6 +26,9 @@ FRAME_SECONDS = 600.0
 _STOPPED = 9
 
 _epochs = itertools.count(1)
+
+#: An end for the outside: PE, and number of the channel there.
+End = tuple[int, int]
 
 
 def _load(path: Path) -> _native.Library:
@@ -49,8 +53,8 @@ def new_stream(program: Program) -> tuple[_native.Library, _native.Stream]:
         raise EngineError(
             f"{program.folder} holds another runtime than it was compiled with; compile it again"
         )
-    tables = memoryview((program.folder / "tables.bin").read_bytes())
-    constants = memoryview((program.folder / "constants.bin").read_bytes())
+    tables = memoryview(_data(program, "tables.bin"))
+    constants = memoryview(_data(program, "constants.bin"))
     numbers = {name: i for i, name in enumerate(library.program_names)}
     stream = _native.Stream(library, next(_epochs))
     try:
@@ -64,6 +68,17 @@ def new_stream(program: Program) -> tuple[_native.Library, _native.Stream]:
         raise ProgramError(f"{program.folder} is damaged ({error}); compile it again") from None
     stream.connect()
     return library, stream
+
+
+def _data(program: Program, name: str) -> bytes:
+    """A file of the program, as it was written: damaged numbers would go anywhere in memory."""
+    try:
+        data = (program.folder / name).read_bytes()
+    except OSError as error:
+        raise ProgramError(f"{program.folder / name} cannot be read: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != program.manifest["files"].get(name):
+        raise ProgramError(f"{program.folder / name} is damaged; compile it again")
+    return data
 
 
 class NativeSession(Session):
@@ -95,7 +110,12 @@ class NativeSession(Session):
         self._inputs = [end for direction, end in ends if direction == "in"]
         self._outputs = [end for direction, end in ends if direction == "out"]
         self._in_place = False
-        self._fed = self._fetched = 0
+        # Frames that went in whole, and those of each output that were taken. What a call that was
+        # ended early leaves behind is dropped by the next one.
+        self._unfed: deque[tuple[End, Array]] = deque()
+        self._fed = 0
+        self._taken = [0] * len(self._outputs)
+        self._call = 0
 
     @property
     def runtime_hash(self) -> str:
@@ -109,69 +129,104 @@ class NativeSession(Session):
 
     # --- frames in and out ---
 
+    def _begin(self) -> int:
+        """Drops what earlier calls left under way; the number of the call that begins."""
+        self._call += 1
+        self._in_place = False
+        stream = self._open_stream()
+        while True:
+            for index, end in enumerate(self._outputs):
+                while self._taken[index] < self._fed and stream.release(*end):
+                    self._taken[index] += 1
+            is_in = self._feed()
+            missing = [e for e, n in zip(self._outputs, self._taken, strict=True) if n < self._fed]
+            if is_in and not missing:
+                return self._call
+            self._wait(self._unfed[0][0] if self._unfed else None, missing[0] if missing else None)
+
     def _run(self, inputs: Sequence[Array]) -> list[Array]:
-        self._drop_outputs()
-        feed = deque(zip(self._inputs, inputs, strict=True))
-        while not self._feed(feed):
-            self._wait(feed[0][0])
+        self._begin()
+        self._put(inputs)
+        while not self._feed():
+            self._wait(self._unfed[0][0], None)
         return self._fetch()
 
     def _stream_checked(self, frames: Iterable[Sequence[Array]]) -> Iterator[list[Array]]:
         """Feeds as long as there is room, so that as many frames are under way as slots allow."""
-        self._drop_outputs()
+        call = self._begin()
         source = iter(frames)
-        feed: deque[tuple[tuple[int, int], Array]] = deque()
         is_over = False
-        begun = self._fed
         while True:
-            while not is_over and self._feed(feed):
+            while not is_over and self._feed() and self._has_room():
                 frame = next(source, None)
+                self._check_call(call)  # the source itself may have used the session
                 if frame is None:
                     is_over = True
                 else:
-                    begun += 1
-                    feed.extend(zip(self._inputs, frame, strict=True))
-            if is_over and self._fetched == begun:
+                    self._put(frame)
+            output = self._outputs[0] if self._taken[0] < self._fed else None
+            if output is None and is_over:
                 return
-            self._wait(feed[0][0] if feed else None)
-            if self._has_output():
+            if self._unfed:
+                self._wait(self._unfed[0][0], output)
+            else:
+                self._wait(None if is_over else self._full_input(), output)
+            if output is not None and self._open_stream().room(*output) is not None:
                 yield self._fetch()
+                self._check_call(call)
 
-    def _feed(self, feed: deque[tuple[tuple[int, int], Array]]) -> bool:
+    def _check_call(self, call: int) -> None:
+        if self._call != call:
+            raise EngineError("another call on this session has ended the stream")
+
+    def _put(self, inputs: Sequence[Array]) -> None:
+        self._unfed.extend(zip(self._inputs, inputs, strict=True))
+        self._fed += 1
+
+    def _feed(self) -> bool:
         """Feeds what there is room for; True if nothing is left."""
         stream = self._open_stream()
-        while feed:
-            end, array = feed[0]
+        while self._unfed:
+            end, array = self._unfed[0]
             if not stream.feed(*end, array):
                 return False
-            feed.popleft()
-            if not feed:
-                self._fed += 1
+            self._unfed.popleft()
         return True
 
-    def _has_output(self) -> bool:
-        return self._open_stream().room(*self._outputs[0]) is not None
+    def _full_input(self) -> End | None:
+        """An input that has no room for a frame; None if all have."""
+        stream = self._open_stream()
+        return next((end for end in self._inputs if stream.room(*end) is None), None)
+
+    def _has_room(self) -> bool:
+        """For one more frame. Without inputs, one frame at a time is under way."""
+        if not self._inputs:
+            return self._taken[0] == self._fed
+        return self._full_input() is None
 
     def _fetch(self) -> list[Array]:
-        stream = self._open_stream()
         results = []
-        for end, info in zip(self._outputs, self.program.outputs, strict=True):
+        for index, (end, info) in enumerate(zip(self._outputs, self.program.outputs, strict=True)):
             result = np.empty(info.shape, info.dtype)
-            while not stream.fetch(*end, result):
+            while not self._open_stream().fetch(*end, result):
                 self._wait(None, end)
+            self._taken[index] += 1
             results.append(result)
-        self._fetched += 1
         return results
 
-    def _wait(self, feeding: tuple[int, int] | None, output: tuple[int, int] | None = None) -> None:
-        """Until the output has a frame or the input has room."""
+    def _wait(self, feeding: End | None, output: End | None) -> None:
+        """Until the output has a frame or the input has room. Results that are there go out before
+        a failure is told."""
+        if feeding is None and output is None:
+            return  # an input that was full has room by now
         stream = self._open_stream()
-        if not self._workers.wait(stream, output or self._outputs[0], feeding, FRAME_SECONDS):
+        if not self._workers.wait(stream, output, feeding, FRAME_SECONDS):
             raise EngineError(
-                f"frame {self._fetched} did not end within {FRAME_SECONDS:.0f} s: "
+                f"frame {min(self._taken)} did not end within {FRAME_SECONDS:.0f} s: "
                 + describe_waits(self._rows(), stream)
             )
-        self._check_failure(stream)
+        if output is None or stream.room(*output) is None:
+            self._check_failure(stream)
 
     def _check_failure(self, stream: _native.Stream) -> None:
         pe, status = stream.failure()
@@ -180,7 +235,7 @@ class NativeSession(Session):
         row = self._rows()[pe]
         tasks = [task for shard in row["shards"] for task in shard]
         raise EngineError(
-            f"frame {self._fetched}: PE {row['name']} ({stages_text(tasks)}): "
+            f"frame {min(self._taken)}: PE {row['name']} ({stages_text(tasks)}): "
             f"{self._library.status_string(status)}"
         )
 
@@ -194,23 +249,14 @@ class NativeSession(Session):
 
     # --- in place ---
 
-    def _drop_outputs(self) -> None:
-        """Gives back what a run in place left in the output slots."""
-        if self._in_place:
-            stream = self._open_stream()
-            for end in self._outputs:
-                stream.release(*end)
-            self._fetched += 1
-            self._in_place = False
-
     def slots(self) -> tuple[list[np.ndarray[tuple[int, int], np.dtype[np.uint8]]], list[Any]]:
         """Where the next frame of every input goes, and where the last one of every output is after
         ``run_in_place`` (None before): views of (rows, bytes a row) of the PE's own memory, not
         copies. Slots hold several frames in turn: ask again for every frame."""
         stream = self._open_stream()
         inputs = [stream.room(*end) for end in self._inputs]
-        if any(room is None for room in inputs):
-            raise EngineError("an input is still in use by an earlier frame")
+        if self._unfed or any(room is None for room in inputs):
+            raise EngineError("an input is still in use by an earlier frame; run one first")
         return [room for room in inputs if room is not None], [
             stream.room(*end) if self._in_place else None for end in self._outputs
         ]
@@ -218,13 +264,15 @@ class NativeSession(Session):
     def run_in_place(self) -> None:
         """Runs the frame that lies in the input slots; results are then in the output slots,
         which are the caller's until the next call."""
+        self._begin()
         stream = self._open_stream()
-        self._drop_outputs()
         for end in self._inputs:
-            stream.publish(*end)
+            if not stream.publish(*end):
+                raise AssertionError("no room, though no frame is under way")
         self._fed += 1
         for end in self._outputs:
-            self._wait(None, end)
+            while stream.room(*end) is None:
+                self._wait(None, end)
         self._in_place = True
 
     # --- the end ---

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import weft
 from native.models import MODEL_NAMES, Compiled, compile_named
+from weft.program import Program
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +20,12 @@ def compiled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def digits(compiled_folder: Path) -> Compiled:
     """The bundled model."""
     return compile_named("digits", compiled_folder)
+
+
+@pytest.fixture(scope="session")
+def digits_mesh(digits: Compiled, compiled_folder: Path) -> Program:
+    """The bundled model on the PEs of a grid."""
+    return weft.compile(digits.model, "grid-4x4", output=compiled_folder / "digits_mesh")
 
 
 @pytest.fixture(scope="session", params=MODEL_NAMES)

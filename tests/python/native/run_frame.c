@@ -4,15 +4,15 @@
  *     run_frame INPUT OUTPUT
  *
  * INPUT holds frames, each with the bytes of all inputs in order; OUTPUT gets the outputs likewise.
- * Arena and constants are heap blocks of exactly their size, so that a sanitizer sees what leaves
- * them. Build with -DWEFT_IMAGE_HEADER="\"p0_image.h\"". */
+ * Tables, arena, constants and state are heap blocks of exactly their size, so that a sanitizer sees
+ * what leaves them. Build with -DWEFT_PE=0, and pes.S likewise. */
 #define _POSIX_C_SOURCE 200112L
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include WEFT_IMAGE_HEADER
+#include "pes.h"
 #include "weft/pe.h"
 
 static void fail(const char *what, weft_status_t status)
@@ -25,7 +25,13 @@ static void *aligned(size_t size)
 {
     void *block = NULL;
     if (posix_memalign(&block, WEFT_ALIGNMENT, size > 0u ? size : 1u) != 0) abort();
+    memset(block, 0xA5, size); /* nothing may rely on zeros */
     return block;
+}
+
+static void *copy(const void *from, size_t size)
+{
+    return memcpy(aligned(size), from, size);
 }
 
 /* False at the end of the file, which must be between two frames. */
@@ -65,12 +71,12 @@ static bool is_input(const weft_pe_t *pe, uint32_t channel)
 static bool run_one_frame(weft_pe_t *pe, FILE *input, FILE *output)
 {
     weft_status_t status = WEFT_OK;
-    for (uint32_t i = 0; i < pe->tables->channel_count; ++i) {
+    for (uint32_t i = 0; i < pe->tables->channels.count; ++i) {
         if (is_input(pe, i) && !feed(pe, i, input)) return false;
     }
     while (status == WEFT_OK) status = weft_pe_step(pe);
     if (status != WEFT_IDLE) fail("step", status);
-    for (uint32_t i = 0; i < pe->tables->channel_count; ++i) {
+    for (uint32_t i = 0; i < pe->tables->channels.count; ++i) {
         if (!is_input(pe, i)) fetch(pe, i, output);
     }
     return true;
@@ -79,31 +85,33 @@ static bool run_one_frame(weft_pe_t *pe, FILE *input, FILE *output)
 int main(int argc, char **argv)
 {
     weft_pe_t pe;
-    uint8_t *arena = aligned(WEFT_IMAGE_ARENA_BYTES);
-    uint8_t *constants = aligned(WEFT_IMAGE_CONSTANTS_BYTES);
-    weft_channel_t channels[WEFT_IMAGE_CHANNELS];
+    weft_tables_t *tables = copy(weft_pe_tables, WEFT_PE_TABLES_BYTES);
+    void *constants = copy(weft_pe_constants, WEFT_PE_CONSTANTS_BYTES);
+    void *arena = aligned(WEFT_PE_ARENA_BYTES);
+    uint32_t *state = aligned(WEFT_PE_STATE_WORDS * sizeof *state);
     FILE *input = argc == 3 ? fopen(argv[1], "rb") : NULL;
     FILE *output = argc == 3 ? fopen(argv[2], "wb") : NULL;
     if (input == NULL || output == NULL) return 2;
-    memset(arena, 0xA5, WEFT_IMAGE_ARENA_BYTES); /* nothing may rely on zeros */
-    memcpy(constants, WEFT_IMAGE_CONSTANTS, WEFT_IMAGE_CONSTANTS_BYTES);
     const weft_pe_config_t config = {
-        .program = &WEFT_IMAGE_PROGRAM,
-        .tables = (const weft_tables_t *)WEFT_IMAGE_TABLES,
-        .table_words = WEFT_IMAGE_TABLE_WORDS,
+        .program = &WEFT_PE_PROGRAM,
+        .tables = tables,
+        .table_words = WEFT_PE_TABLES_BYTES / sizeof(uint32_t),
         .arena = arena,
-        .arena_bytes = WEFT_IMAGE_ARENA_BYTES,
+        .arena_bytes = WEFT_PE_ARENA_BYTES,
         .constants = constants,
-        .constants_bytes = WEFT_IMAGE_CONSTANTS_BYTES,
-        .channels = channels,
-        .channel_capacity = WEFT_IMAGE_CHANNELS,
+        .constants_bytes = WEFT_PE_CONSTANTS_BYTES,
+        .state = state,
+        .state_words = WEFT_PE_STATE_WORDS,
+        .number = WEFT_PE,
     };
     const weft_status_t status = weft_pe_init(&pe, &config);
     if (status != WEFT_OK) fail("init", status);
     while (run_one_frame(&pe, input, output)) continue;
     if (fclose(output) != 0) return 1;
     fclose(input);
-    free(constants);
+    free(state);
     free(arena);
+    free(constants);
+    free(tables);
     return 0;
 }

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import pytest
 
 from native.c_compilers import SANITIZE, STRICT, require, require_flags, succeed
 from native.models import MACHINE, MODEL_NAMES, Compiled, model_file
+from weft.program import Program
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
@@ -28,7 +30,14 @@ _PLAIN = ("-fno-pie", "-fno-pic", "-fno-stack-protector", "-U_FORTIFY_SOURCE")
 _OPTIMISE = "-O2"
 
 _ALLOWED = {"memcpy", "memset", "memmove"}
-_PORT = {"weft_port_publish", "weft_port_observe"}
+_PORT = {
+    "weft_port_publish",
+    "weft_port_observe",
+    "weft_port_add",
+    "weft_port_write",
+    "weft_port_signal_arrival",
+    "weft_port_signal_credit",
+}
 
 Objects = Callable[[Compiled, str], Path]
 
@@ -36,7 +45,7 @@ Objects = Callable[[Compiled, str], Path]
 def portable_sources(folder: Path) -> list[str]:
     """Everything that a PE runs, without any port."""
     runtime = sorted(path.name for path in (folder / "runtime" / "src").glob("*.c"))
-    return ["kernels.c", "p0.c", "p0_tables.c", *(f"runtime/src/{name}" for name in runtime)]
+    return ["kernels.c", "p0.c", *(f"runtime/src/{name}" for name in runtime)]
 
 
 def host_sources() -> list[str]:
@@ -66,7 +75,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Objects:
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_compiles_without_a_warning(compiled: Compiled, objects: Objects, compiler: str) -> None:
     made = {path.name for path in objects(compiled, compiler).glob("*.o")}
-    assert {"kernels.o", "p0.o", "p0_tables.o", "host.o", "port.o", "pe.o"} <= made
+    assert {"kernels.o", "p0.o", "host.o", "port.o", "pe.o"} <= made
 
 
 def symbols(path: Path, *options: str) -> set[str]:
@@ -117,12 +126,77 @@ def run_executable(executable: Path, compiled: Compiled, scratch: Path) -> list[
 def test_runs_clean_under_sanitizers(compiled: Compiled, tmp_path: Path) -> None:
     compiler = require_flags("gcc", *SANITIZE)
     folder, executable = compiled.program.folder, tmp_path / "run_frame"
-    sources = [*portable_sources(folder), "runtime/port/host/port.c", "p0_constants.S"]
-    header = '-DWEFT_IMAGE_HEADER="p0_image.h"'
-    command = [compiler, *STRICT, *SANITIZE, HASH_FLAG, header, *INCLUDES]
+    sources = [*portable_sources(folder), "runtime/port/host/port.c", "pes.S"]
+    command = [compiler, *STRICT, *SANITIZE, HASH_FLAG, "-DWEFT_PE=0", *INCLUDES]
     succeed([*command, HERE / "run_frame.c", *sources, "-o", executable], folder)
     results = run_executable(executable, compiled, tmp_path)
     assert results == [result.tobytes() for result in compiled.results]
+
+
+def sources_of(program: Program) -> list[str]:
+    folder = program.folder
+    runtime = sorted(f"runtime/src/{path.name}" for path in folder.glob("runtime/src/*.c"))
+    return ["kernels.c", *(f"{p['name']}.c" for p in program.manifest["programs"]), *runtime]
+
+
+def test_a_mesh_compiles_without_a_warning(digits_mesh: Program, tmp_path: Path) -> None:
+    command = [require_flags("gcc", *_PLAIN), *STRICT, *_PLAIN, _OPTIMISE, HASH_FLAG]
+    folder = digits_mesh.folder
+    includes = [f"-I{folder / name}" for name in (".", *INCLUDES[3::2])]
+    sources = [folder / name for name in (*sources_of(digits_mesh), *host_sources())]
+    succeed([*command, *includes, "-c", *sources], tmp_path)
+    for pe in worker_numbers(digits_mesh):
+        check = '#include "pes.h"\nconst weft_program_t *const used = &WEFT_PE_PROGRAM;\n'
+        (tmp_path / "used.c").write_text(check, encoding="ascii")
+        succeed([*command, *includes, f"-DWEFT_PE={pe}", "-c", tmp_path / "used.c"], tmp_path)
+
+
+def worker_numbers(program: Program) -> list[int]:
+    rows = program.manifest["pes"]
+    return [number for number, row in enumerate(rows) if row["program"] is not None]
+
+
+def test_every_pe_gets_its_own_data(digits_mesh: Program, tmp_path: Path) -> None:
+    compiler, objcopy = require("gcc"), require("objcopy")
+    folder = digits_mesh.folder
+    numbers = worker_numbers(digits_mesh)
+    assert len(numbers) > 1
+    for number in numbers:
+        # From another folder: -I is enough.
+        made = tmp_path / f"{number}.o"
+        succeed([compiler, f"-DWEFT_PE={number}", "-I", folder, "-c", folder / "pes.S", "-o", made])
+        row = digits_mesh.manifest["pes"][number]
+        for part in ("tables", "constants"):
+            raw = tmp_path / f"{number}.{part}"
+            section = f".rodata.weft_{part}"
+            succeed([objcopy, "-O", "binary", "-j", section, made, raw])
+            at, size = row[f"{part}_at"], row[f"{part}_bytes"]
+            data = raw.read_bytes()
+            assert data[:size] == (folder / f"{part}.bin").read_bytes()[at : at + size]
+            assert len(data) - size < 4 and not any(data[size:])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [([], "define WEFT_PE as the number"), (["-DWEFT_PE=4711"], "there is no PE of that number")],
+)
+def test_data_of_no_pe(digits_mesh: Program, options: list[str], message: str) -> None:
+    command = [require("gcc"), *options, *INCLUDES, "-fsyntax-only", "-include", "pes.h"]
+    done = subprocess.run(
+        [*command, "-x", "c", "/dev/null"],
+        cwd=digits_mesh.folder,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0 and message in done.stderr
+
+
+def test_a_mesh_gives_the_same_bytes(digits: Compiled, digits_mesh: Program) -> None:
+    for threads in (0, 2):
+        with digits_mesh.open(threads=threads) as session:
+            results = list(session.stream(digits.frames))
+        assert [r.tobytes() for r in results] == [r.tobytes() for r in digits.results]
 
 
 _COMPILE_AGAIN = """\
@@ -178,9 +252,10 @@ _PROJECT = """\
 cmake_minimum_required(VERSION 3.15)
 project(firmware LANGUAGES C ASM)
 add_subdirectory(program)
+weft_add_pe(pe0 0)
 add_executable(firmware run_frame.c program/runtime/port/host/port.c)
-target_compile_definitions(firmware PRIVATE "WEFT_IMAGE_HEADER=\\"p0_image.h\\"")
-target_link_libraries(firmware PRIVATE weft_program)
+target_include_directories(firmware PRIVATE program/runtime/port/host)
+target_link_libraries(firmware PRIVATE weft_program pe0)
 """
 
 

@@ -6,6 +6,7 @@ profile says how many examples; operators with the most arithmetic get twice as 
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given, settings
 
 from support import strategies as s
@@ -13,6 +14,7 @@ from support import strategies_elementwise as elementwise
 from support import strategies_movement as movement
 from support.oracle_count import check_against_oracle
 from support.strategies import Case
+from support.tflite_builder import ModelBuilder
 
 # Operators that TFLM has and Weft has yet to import; each name goes when its importer comes.
 
@@ -71,6 +73,19 @@ def test_max_pool_2d(case: Case) -> None:
 @given(s.cases(s.mean()))
 def test_mean(case: Case) -> None:
     _check(case)
+
+
+def test_mean_over_axes_that_are_no_neighbours() -> None:
+    rng = np.random.default_rng(0)
+    builder = ModelBuilder()
+    shapes = [(1, 2, 9, 4), (2, 3, 4, 5), (3, 2, 4)]
+    for shape in shapes:
+        x = builder.input(shape, 0.05, 3)
+        axes = [0, len(shape) - 1]
+        for keep_dims in (True, False):
+            builder.output(builder.mean(x, axes, keep_dims, 0.04, -5))
+    frames = [rng.integers(-128, 128, shape).astype(np.int8) for shape in shapes]
+    check_against_oracle(builder.build(), [frames], [f"mean {i}" for i in range(6)])
 
 
 @given(s.cases(elementwise.relu()))

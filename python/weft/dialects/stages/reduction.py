@@ -120,8 +120,13 @@ class MeanStage(Stage):
     def cut(self, box: Box) -> Cut:
         shape, axes = shape_of(self.x), ints(self.axes)
         kept = [axis for axis in range(len(shape)) if axis not in axes]
+        result = shape_of(self.result)
         # With its axes kept as extents of 1, or without them.
-        has_all = len(shape_of(self.result)) == len(shape)
+        has_all = result == tuple(1 if a in axes else n for a, n in enumerate(shape))
+        if not has_all and result != tuple(shape[a] for a in kept):
+            if box != Box.whole(result):
+                raise CutError("a mean whose result has another order of axes is computed whole")
+            return Cut((Box.whole(shape),))
         places = {axis: axis if has_all else i for i, axis in enumerate(kept)}
         begin = [box.begin[places[a]] if a in places else 0 for a in range(len(shape))]
         extents = [box.shape[places[a]] if a in places else n for a, n in enumerate(shape)]

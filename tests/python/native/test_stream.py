@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several frames under way on several PEs: order, back-pressure, failures, early ends."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from native.tiny import (
+    ALWAYS_IDLE,
+    DEPTH,
+    FAILING,
+    NEVER_IDLE,
+    SLOW_FIRST_FRAME,
+    expected,
+    tiny_program,
+)
+from weft import _native
+from weft.engines.native import NativeSession
+from weft.errors import EngineError, InputError
+from weft.program import Program
+
+PES = 4
+THREADS = (0, 1, 8)
+#: Rooms of all slots of the chain, that of the output included: more frames cannot be under way.
+ROOMS = DEPTH * (PES + 1)
+
+Arrays = list[np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    return tiny_program(tmp_path_factory.mktemp("chain") / "program", pes=PES)
+
+
+def frames_of(count: int, seed: int = 0) -> Arrays:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(-128, 128, (4, 8)).astype(np.int8) for _ in range(count)]
+
+
+def check(results: Iterator[np.ndarray] | Arrays, frames: Arrays) -> None:
+    for result, frame in zip(results, frames, strict=True):
+        np.testing.assert_array_equal(result, expected(frame, PES))
+
+
+class Source:
+    """Counts how many frames it was asked for."""
+
+    def __init__(self, frames: Arrays) -> None:
+        self.frames = frames
+        self.asked = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for frame in self.frames:
+            self.asked += 1
+            yield frame
+
+
+def open_native(program: Program, threads: int = 0) -> NativeSession:
+    session = program.open(threads=threads)
+    assert isinstance(session, NativeSession)
+    return session
+
+
+# --- order and room ---
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_results_come_in_order(chain: Program, threads: int) -> None:
+    frames = frames_of(200)
+    with open_native(chain, threads) as session:
+        check(session.stream(frames), frames)
+        check([session.run(frame) for frame in frames[:20]], frames[:20])
+        check(session.stream(iter(frames[:3])), frames[:3])
+        assert list(session.stream([])) == []
+
+
+@pytest.mark.parametrize("threads", [-1, -8])
+def test_there_are_no_fewer_threads_than_none(chain: Program, threads: int) -> None:
+    with pytest.raises(EngineError, match="threads"):
+        chain.open(threads=threads)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_frames_are_taken_as_there_is_room(chain: Program, threads: int) -> None:
+    source = Source(frames_of(100))
+    most = 0
+    with open_native(chain, threads) as session:
+        for done, _ in enumerate(session.stream(source)):
+            # The result that is at hand is under way no more.
+            most = max(most, source.asked - done - 1)
+    assert source.asked == 100
+    assert 1 <= most <= ROOMS
+
+
+def test_no_frame_is_asked_for_without_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weft.engines.native.FRAME_SECONDS", 0.1)
+    source = Source(frames_of(10))
+    with open_native(tiny_program(tmp_path / "idle", ALWAYS_IDLE, pes=2)) as session:
+        with pytest.raises(EngineError, match="frame 0 did not end") as caught:
+            next(session.stream(source))
+        assert source.asked == DEPTH
+        assert "PE B (link 1) waits at frame 0 for a frame of PE A" in str(caught.value)
+
+
+def test_a_stream_asks_for_nothing_before_it_is_read(chain: Program) -> None:
+    source = Source(frames_of(3))
+    with open_native(chain) as session:
+        stream = session.stream(source)
+        assert source.asked == 0
+        next(stream)
+        assert source.asked > 0
+
+
+def test_an_endless_source(chain: Program) -> None:
+    frame = frames_of(1)[0]
+
+    def endless() -> Iterator[np.ndarray]:
+        while True:
+            yield frame
+
+    with open_native(chain) as session:
+        for count, result in enumerate(session.stream(endless())):
+            np.testing.assert_array_equal(result, expected(frame, PES))
+            if count == 50:
+                break
+
+
+# --- ends before the end ---
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("taken", [1, 5])
+def test_what_was_left_under_way_is_nobodys_result(
+    chain: Program, threads: int, taken: int
+) -> None:
+    first, second = frames_of(20), frames_of(20, seed=1)
+    with open_native(chain, threads) as session:
+        for _ in range(3):
+            stream = session.stream(first)
+            check([next(stream) for _ in range(taken)], first[:taken])
+            stream.close()
+            np.testing.assert_array_equal(session.run(second[0]), expected(second[0], PES))
+            stream = session.stream(first)
+            next(stream)
+            check(session.stream(second), second)
+            with pytest.raises(EngineError, match="another call"):
+                next(stream)
+
+
+def test_a_source_that_uses_the_session_itself(chain: Program) -> None:
+    frames = frames_of(3)
+    with open_native(chain) as session:
+
+        def source() -> Iterator[np.ndarray]:
+            for frame in frames:
+                session.run(frame)
+                yield frame
+
+        with pytest.raises(EngineError, match="another call"):
+            list(session.stream(source()))
+        check(session.stream(frames), frames)
+
+
+def test_a_wrong_frame_in_a_stream(chain: Program) -> None:
+    good = frames_of(6)
+    with open_native(chain) as session:
+        with pytest.raises(InputError):
+            list(session.stream([*good[:3], np.zeros((4, 9), np.int8), *good[3:]]))
+        check(session.stream(good), good)
+
+
+def test_a_source_that_raises(chain: Program) -> None:
+    good = frames_of(6)
+
+    def source() -> Iterator[np.ndarray]:
+        yield from good[:4]
+        raise KeyError("the camera")
+
+    with open_native(chain) as session:
+        with pytest.raises(KeyError, match="camera"):
+            list(session.stream(source()))
+        np.testing.assert_array_equal(session.run(good[5]), expected(good[5], PES))
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_closed_while_frames_are_under_way(chain: Program, threads: int) -> None:
+    for _ in range(10):
+        session = open_native(chain, threads)
+        stream = session.stream(frames_of(50))
+        next(stream)
+        session.close()
+        with pytest.raises(EngineError, match="closed"):
+            next(stream)
+
+
+def test_forgotten_while_frames_are_under_way(chain: Program) -> None:
+    for _ in range(10):
+        stream = chain.open(threads=2).stream(frames_of(50))
+        next(stream)
+        del stream
+    gc.collect()
+
+
+# --- failures ---
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("victim", range(PES))
+def test_the_error_names_frame_pe_and_stage(chain: Program, victim: int, threads: int) -> None:
+    frames = frames_of(50)
+    with open_native(chain, threads) as session:
+        stream = session.stream(frames)
+        check([next(stream) for _ in range(7)], frames[:7])
+        session.stop_pe(victim)
+        results = []
+        with pytest.raises(EngineError) as caught:
+            for result in stream:
+                results.append(result)
+        # What was computed before still comes out, and is right.
+        check(results, frames[7 : 7 + len(results)])
+        assert len(results) <= ROOMS
+        message = str(caught.value)
+        assert message == (
+            f"frame {7 + len(results)}: PE {'ABCD'[victim]} (link {victim}): "
+            + session._library.status_string(9)
+        )
+        for _ in range(2):  # it stays so
+            with pytest.raises(EngineError, match=rf"PE {'ABCD'[victim]} \(link {victim}\)"):
+                session.run(frames[0])
+
+
+def test_there_is_no_such_pe_to_stop(chain: Program) -> None:
+    with open_native(chain) as session, pytest.raises((EngineError, IndexError)):
+        session.stop_pe(PES)
+
+
+def test_a_pe_that_fails_at_once(tmp_path: Path) -> None:
+    with open_native(tiny_program(tmp_path / "failing", FAILING, pes=3), 2) as session:
+        for _ in range(2):
+            with pytest.raises(EngineError, match=r"frame 0: PE [ABC] \(link [012]\): malformed"):
+                list(session.stream(frames_of(3)))
+
+
+# --- several sessions ---
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_two_sessions_at_once(chain: Program, threads: int) -> None:
+    first, second = frames_of(60), frames_of(60, seed=1)
+    with open_native(chain, threads) as a, open_native(chain, threads) as b:
+        both = zip(a.stream(first), b.stream(second), strict=True)
+        check([result for pair in both for result in pair], [*sum(zip(first, second), ())])
+
+
+def test_two_sessions_in_two_threads(chain: Program) -> None:
+    wrong: list[BaseException] = []
+
+    def work(seed: int) -> None:
+        frames = frames_of(100, seed)
+        try:
+            with open_native(chain, 2) as session:
+                check(session.stream(frames), frames)
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_sessions_that_share_workers(chain: Program, tmp_path: Path) -> None:
+    workers = _native.Workers(2)
+    frames = frames_of(30)
+    busy = tiny_program(tmp_path / "busy", NEVER_IDLE)
+    sessions = [NativeSession(program, workers=workers) for program in (chain, busy, chain)]
+    streams = [sessions[0].stream(frames), sessions[2].stream(frames)]
+    check(streams[0], frames)
+    sessions[0].close()
+    check(streams[1], frames)
+    for session in sessions:
+        session.close()
+
+
+def test_a_slow_first_frame(tmp_path: Path) -> None:
+    program = tiny_program(tmp_path / "slow", SLOW_FIRST_FRAME)
+    frames = frames_of(5)
+    with open_native(program) as session:
+        for result, frame in zip(session.stream(frames), frames, strict=True):
+            np.testing.assert_array_equal(result, expected(frame))
