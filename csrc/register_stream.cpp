@@ -104,6 +104,15 @@ bool wait(Workers& workers, const Stream& stream, const std::optional<End>& outp
         });
 }
 
+py::tuple failure(const Stream& stream) {
+    const std::int64_t pe = stream.failed_pe();
+    weft_where_t where{};
+    // A PE without shards is nowhere; one that has failed is not stepped any further.
+    if (pe >= 0) stream.api().pe_where(stream.pe(static_cast<std::uint32_t>(pe)), &where);
+    return py::make_tuple(pe, static_cast<int>(stream.failure()), where.shard, where.task,
+                          where.frame);
+}
+
 // What every shard of a PE waits for: (kind, frame, index, peer).
 py::list waits(const Stream& stream, std::uint32_t pe) {
     py::list found;
@@ -151,12 +160,9 @@ void register_stream(py::module_& m) {
                 self.fail(pe, static_cast<weft_status_t>(status));
             },
             py::arg("pe"), py::arg("status"), "Ends the work of one PE with an error status.")
-        .def(
-            "failure",
-            [](const Stream& self) {
-                return py::make_tuple(self.failed_pe(), static_cast<int>(self.failure()));
-            },
-            "The first PE that failed, -1 if none did, and its status.")
+        .def("failure", &failure,
+             "The first PE that failed, -1 if none did, its status, and the shard, task and frame "
+             "that it was at.")
         .def("waits", &waits, py::arg("pe"),
              "(kind, frame, slot or send, peer) for every shard of a PE; kinds are those of "
              "weft_wait_kind_t.");

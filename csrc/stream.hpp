@@ -37,7 +37,8 @@ class Stream {
     // The first PE that failed, -1 if none did, and its status.
     std::int64_t failed_pe() const { return failed_.load() / kStatuses; }
     weft_status_t failure() const {
-        return failed_.load() < 0 ? WEFT_OK : static_cast<weft_status_t>(failed_.load() % kStatuses);
+        return failed_.load() < 0 ? WEFT_OK
+                                  : static_cast<weft_status_t>(failed_.load() % kStatuses);
     }
     void fail(std::uint32_t pe, weft_status_t status);
 

@@ -280,10 +280,22 @@ weft_status_t weft_pe_step(weft_pe_t *pe)
     }
     if (pe->next_task >= shard->task_count) {
         pe->fault = finish_firing(pe, shard);
+        if (pe->fault != WEFT_OK) return pe->fault; /* where it happened stays to be seen */
         pe->firing = false;
         pe->shard = (pe->shard + 1u) % pe->tables->shards.count;
     }
-    return pe->fault;
+    return WEFT_OK;
+}
+
+weft_status_t weft_pe_where(const weft_pe_t *pe, weft_where_t *out_where)
+{
+    if (pe == NULL || pe->tables == NULL || out_where == NULL) return WEFT_E_ARGUMENT;
+    if (pe->tables->shards.count == 0u) return WEFT_E_ARGUMENT;
+    const weft_shard_row_t *shard = weft_tables_shard(pe->tables, pe->shard);
+    out_where->shard = pe->shard;
+    out_where->task = pe->firing ? pe->next_task : 0u;
+    out_where->frame = weft_port_observe(&pe->state[shard->state]);
+    return WEFT_OK;
 }
 
 weft_status_t weft_pe_fail(weft_pe_t *pe, weft_status_t fault)

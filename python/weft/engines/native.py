@@ -229,13 +229,13 @@ class NativeSession(Session):
             self._check_failure(stream)
 
     def _check_failure(self, stream: _native.Stream) -> None:
-        pe, status = stream.failure()
+        pe, status, shard, task, frame = stream.failure()
         if pe < 0:
             return
         row = self._rows()[pe]
-        tasks = [task for shard in row["shards"] for task in shard]
+        tasks = row["shards"][shard] if shard < len(row["shards"]) else []
         raise EngineError(
-            f"frame {min(self._taken)}: PE {row['name']} ({stages_text(tasks)}): "
+            f"frame {frame}: PE {row['name']} ({stages_text(tasks[task : task + 1] or tasks)}): "
             f"{self._library.status_string(status)}"
         )
 

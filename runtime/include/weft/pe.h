@@ -85,6 +85,18 @@ weft_status_t weft_pe_deliver_credit(weft_pe_t *pe, uint32_t epoch, uint32_t sen
  * WEFT_E_ARGUMENT if `fault` is not an error. */
 weft_status_t weft_pe_fail(weft_pe_t *pe, weft_status_t fault);
 
+/* Where a PE is in its work: the shard that fires, or that is looked at first for the next firing;
+ * the tasks of it that have run, all of them while results are sent; its frame. */
+typedef struct weft_where {
+    uint32_t shard;
+    uint32_t task;
+    uint32_t frame;
+} weft_where_t;
+
+/* Says where a PE is: after a fault, where it happened. Not while another thread steps it.
+ * WEFT_E_ARGUMENT before a successful init, or if it has no shards. */
+weft_status_t weft_pe_where(const weft_pe_t *pe, weft_where_t *out_where);
+
 /* What keeps a shard from firing. */
 typedef enum weft_wait_kind {
     WEFT_WAITS_FOR_NOTHING = 0, /* it can fire, or is firing */

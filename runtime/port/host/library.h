@@ -10,7 +10,7 @@
 #include "weft/pe.h"
 
 /* Changes whenever a field below does. */
-#define WEFT_HOST_LIBRARY_VERSION 2u
+#define WEFT_HOST_LIBRARY_VERSION 3u
 
 typedef struct weft_host_library {
     uint32_t version; /* WEFT_HOST_LIBRARY_VERSION */
@@ -22,6 +22,7 @@ typedef struct weft_host_library {
     weft_status_t (*pe_init)(weft_pe_t *pe, const weft_pe_config_t *config);
     weft_status_t (*pe_step)(weft_pe_t *pe);
     weft_status_t (*pe_fail)(weft_pe_t *pe, weft_status_t fault);
+    weft_status_t (*pe_where)(const weft_pe_t *pe, weft_where_t *out_where);
     weft_status_t (*pe_waits_for)(const weft_pe_t *pe, uint32_t shard, weft_wait_t *out_wait);
     weft_status_t (*channel_acquire)(weft_pe_t *pe, uint32_t channel, void **out_slot);
     weft_status_t (*channel_publish)(weft_pe_t *pe, uint32_t channel);
@@ -43,6 +44,7 @@ extern const weft_host_library_t weft_host_library;
      weft_pe_init,                           \
      weft_pe_step,                           \
      weft_pe_fail,                           \
+     weft_pe_where,                          \
      weft_pe_waits_for,                      \
      weft_pe_channel_acquire,                \
      weft_pe_channel_publish,                \
