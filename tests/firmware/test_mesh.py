@@ -176,7 +176,9 @@ def mesh_of(program: Program, out: Path) -> Mesh:
     pes: dict[int, Node] = {}
     for number, row in enumerate(program.manifest["pes"]):
         if row["program"] is not None:
-            pes[number] = start(build(program.folder, row["program"], number, toolchain, out))
+            image = build(program.folder, row["program"], number, toolchain, out)
+            assert image.sections["total"] <= row["sram_bytes"]  # as the compiler has promised
+            pes[number] = start(image)
         elif row["shards"]:
             library = build_host_library(program.folder, out / "host.so")
             own = tables[row["tables_at"] : row["tables_at"] + row["tables_bytes"]]

@@ -154,9 +154,14 @@ class _Source:
         return self.path.endswith("/main.c")
 
     @property
-    def is_shared(self) -> bool:
-        """All programs have the same object of it."""
-        return self.group == "runtime" and not self.is_main
+    def is_of_one_pe(self) -> bool:
+        """Whether it is compiled anew for every PE: for its data, or the sizes of its storage."""
+        return self.group == "pe" or self.is_main
+
+    @property
+    def is_hash(self) -> bool:
+        """Whether it holds the hash of the runtime."""
+        return self.path == "runtime/src/hash.c"
 
 
 @dataclass(frozen=True)
@@ -281,23 +286,28 @@ class _Build:
     runtime_hash: str
 
     def compile(self, sources: Sequence[_Source]) -> None:
+        """Objects that PEs share are kept: a mesh links them many times, and every program the
+        runtime."""
         toolchain = self.toolchain.with_scratch(self.scratch)
-        runtime = _tree_hash(self.folder / "runtime")
+        runtime = _hash_of(self.folder, "runtime/**/*")
+        code = _hash_of(self.folder, "*.[ch]") + runtime
 
         def compile_one(source: _Source) -> None:
             out = self.scratch / source.object_name
-            key = runtime if source.is_shared else ""
+            key = runtime if source.group == "runtime" else code
+            key = "" if source.is_of_one_pe else key
             toolchain.compile_object(source.path, out, self._flags(source), self.folder, key)
 
         with ThreadPoolExecutor(_PARALLEL) as pool:
             list(pool.map(compile_one, sources))
 
     def _flags(self, source: _Source) -> list[str]:
-        if source.path.endswith(".S"):
-            return [*_INCLUDE_FLAGS, f"-DWEFT_PE={self.pe}"]
-        flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, self.optimise]
-        flags.append(f'-DWEFT_RUNTIME_HASH="{self.runtime_hash}"')
-        if source.is_main:
+        flags = list(_INCLUDE_FLAGS)
+        if not source.path.endswith(".S"):
+            flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, self.optimise]
+        if source.is_hash:
+            flags.append(f'-DWEFT_RUNTIME_HASH="{self.runtime_hash}"')
+        if source.is_of_one_pe:
             flags.append(f"-DWEFT_PE={self.pe}")
         return flags
 
@@ -352,9 +362,10 @@ def _sources(folder: Path, program: str) -> list[_Source]:
     return sources
 
 
-def _tree_hash(folder: Path) -> str:
+def _hash_of(folder: Path, pattern: str) -> str:
+    """Over names and contents of the files of ``folder`` that match."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(path for path in folder.glob(pattern) if path.is_file()):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
     return digest.hexdigest()
