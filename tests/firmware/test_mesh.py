@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,14 @@ def test_frames_go_through_a_chain(chain: dict[int, Pe]) -> None:
     assert mesh.signals == len(frames) * 2 * (CHAIN - 1)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_events_changes_nothing(chain: dict[int, Pe], seed: int) -> None:
+    mesh = Mesh(chain, order=random.Random(seed))
+    frames = [np.random.default_rng(i).bytes(FRAME_BYTES) for i in range(9)]
+    results = list(mesh.stream([(0, 0)], [(CHAIN - 1, 0)], [[frame] for frame in frames]))
+    assert results == [[chain_result(frame)] for frame in frames]
+
+
 def test_without_credit_frames_wait_where_they_are(chain: dict[int, Pe]) -> None:
     mesh = Mesh(chain)
     fed = 0
@@ -126,6 +135,24 @@ def test_repeated_and_old_messages_change_nothing(chain: dict[int, Pe]) -> None:
         mesh.send(Message(CREDIT, 0, 0, (0, 1, 0)))
         mesh.send(Message(ARRIVAL, 1, 77, (0, 0, 3)))  # of another epoch
         mesh.run()
+
+
+def test_a_new_start_ignores_what_was_on_its_way(chain: dict[int, Pe]) -> None:
+    mesh = Mesh(chain)
+    mesh.feed(0, 0, bytes(FRAME_BYTES))
+    mesh.run()
+    for pe in chain.values():
+        pe.set_epoch(1)
+        pe.reset()
+        pe.run()
+    mesh = Mesh(chain)
+    mesh.send(Message(ARRIVAL, 1, 0, (0, 0, 0)))
+    mesh.send(Message(CREDIT, 0, 0, (0, 1, 0)))
+    mesh.run()
+    assert not chain[CHAIN - 1].has_frame(0)
+    frame = bytes(range(FRAME_BYTES))
+    ((result,),) = mesh.stream([(0, 0)], [(CHAIN - 1, 0)], [[frame]])
+    assert result == chain_result(frame)
 
 
 def test_a_full_ring_holds_messages_back(chain: dict[int, Pe]) -> None:

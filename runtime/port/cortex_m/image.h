@@ -40,6 +40,10 @@ extern volatile uint32_t weft_image_status;
 /* weft_runtime_hash(), once the image has started; null before. */
 extern const char *volatile weft_image_runtime_hash;
 
+/* The epoch of the mesh, 0 if nobody says otherwise: who starts PEs anew while old messages are on
+ * their way writes another one into the loaded image of each, before it starts. */
+extern const uint32_t weft_image_epoch;
+
 extern weft_pe_t weft_image_pe;
 
 /* The counters of the PE: see docs/formats/tables.md. */

@@ -35,6 +35,7 @@ static weft_status_t initialise(void)
         .state = weft_image_state,
         .state_words = WEFT_PE_STATE_WORDS,
         .number = WEFT_PE,
+        .epoch = weft_image_epoch,
         .port = &weft_image_mail,
     };
     weft_image_mail.pe = &weft_image_pe;

@@ -35,6 +35,9 @@ extern uint32_t weft_ld_bss_start[], weft_ld_bss_end[];
 
 volatile weft_fault_record_t weft_fault_record;
 
+/* Not in the file that reads it: the compiler must not know what a loader may replace. */
+const uint32_t weft_image_epoch = 0u;
+
 void weft_image_reset(void);
 void weft_image_start(void);
 void weft_image_exception(void);

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from random import Random
 
 from emulation.mail import WRITE, Message, Node
 
@@ -12,24 +13,37 @@ End = tuple[int, int]  # PE, and number among its channels
 
 
 class Mesh:
-    """PEs by number. Messages to one PE keep their order and wait while its ring is full."""
+    """PEs by number. Messages to one PE keep their order and wait while its ring is full.
 
-    def __init__(self, pes: Mapping[int, Node], budget: int = 200_000_000) -> None:
+    PEs run in the order in which something has happened to them, or in that of ``order``, which
+    then also delays messages.
+    """
+
+    def __init__(
+        self, pes: Mapping[int, Node], budget: int = 200_000_000, order: Random | None = None
+    ) -> None:
         self._pes = pes
         self._budget = budget
         self._waiting: dict[int, deque[Message]] = {number: deque() for number in pes}
         self._awake = dict.fromkeys(pes)  # in order
+        self._order = order
         self.writes = 0
         self.signals = 0
 
     def run(self) -> None:
         """Until every PE sleeps and no message is under way."""
         while self._awake:
-            number = next(iter(self._awake))
+            number = self._next()
             del self._awake[number]
+            self._deliver(number)
             self._pes[number].run(self._budget)
             self._carry(number)
-            self._deliver(number)
+            if self._waiting[number]:
+                self._awake[number] = None
+
+    def _next(self) -> int:
+        awake = list(self._awake)
+        return self._order.choice(awake) if self._order else awake[0]
 
     def _carry(self, number: int) -> None:
         """Takes what a PE has posted: it may have waited for that."""
@@ -45,13 +59,15 @@ class Mesh:
         """Puts a message on its way."""
         self.signals += 1
         self._waiting[message.pe].append(message)
-        self._deliver(message.pe)
+        self._awake[message.pe] = None
 
     def _deliver(self, number: int) -> None:
+        """As many as there is room for, or as ``order`` lets through."""
         waiting = self._waiting[number]
-        while waiting and self._pes[number].offer(waiting[0]):
+        most = self._order.randrange(3) if self._order else len(waiting)
+        while waiting and most > 0 and self._pes[number].offer(waiting[0]):
             waiting.popleft()
-            self._awake[number] = None
+            most -= 1
 
     def stream(
         self, inputs: Sequence[End], outputs: Sequence[End], frames: Sequence[Sequence[bytes]]

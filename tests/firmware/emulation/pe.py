@@ -159,6 +159,10 @@ class Pe:
         self._uc.reg_write(arm.UC_ARM_REG_SP, stack_top)
         self._pc = entry
 
+    def set_epoch(self, epoch: int) -> None:
+        """As a loader does, before a start."""
+        self._set_word(self.symbol("weft_image_epoch"), epoch)
+
     def start_at_entry(self) -> None:
         """Jumps to the ELF's entry with a useless stack pointer, as a supervisor may."""
         self._uc.reg_write(arm.UC_ARM_REG_SP, 0)
