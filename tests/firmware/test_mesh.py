@@ -257,13 +257,28 @@ def halves(shape: list[int], pes: list[list[int]]) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_model_cut_into_halves(tmp_path: Path) -> None:
-    """The host scatters frames over two PEs, whose boxes overlap, and a third gathers them."""
-    mapping = json.loads((weft.compile(model("kws"), MACHINE, pes=3).folder / MAPPING).read_text())
+def cut_into_halves(source: str | list[int]) -> Program:
+    """Keyword spotting over PEs (0,0) and (1,1), whose boxes overlap, frames from ``source``."""
+    whole = weft.compile(model("kws"), MACHINE, pes=3)
+    mapping = json.loads((whole.folder / MAPPING).read_text(encoding="utf-8"))
+    mapping["source"] = source
     for stage, boxes in mapping["stages"].items():
-        if len(boxes[0]["shape"]) == 4 and boxes[0]["shape"][1] > 1:
-            mapping["stages"][stage] = halves(boxes[0]["shape"], [[0, 0, 0], [1, 1, 0]])
-    program = weft.compile(model("kws"), MACHINE, mapping=mapping)
+        shape = boxes[0]["shape"]
+        if len(shape) == 4 and shape[1] > 1:
+            mapping["stages"][stage] = halves(shape, [[0, 0, 0], [1, 1, 0]])
+    return weft.compile(model("kws"), MACHINE, mapping=mapping)
+
+
+def test_the_host_cuts_frames_into_halves(tmp_path: Path) -> None:
+    program = cut_into_halves("host")
     assert program.manifest["pes"][-1]["name"] == "host"
     assert program.manifest["pes"][-1]["shards"]
+    check_against_oracle_and_native(program, "kws", tmp_path)
+
+
+def test_a_pe_cuts_frames_into_halves(tmp_path: Path) -> None:
+    """It runs a program without kernels."""
+    program = cut_into_halves([3, 3, 0])
+    row = program.manifest["pes"][program.manifest["channels"][0]["pe"]]
+    assert (row["name"], row["shards"]) == ("(3,3).0", [[]])
     check_against_oracle_and_native(program, "kws", tmp_path)
