@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from weft.compiler import compile_model as compile
     from weft.engines.mesh import Mesh
     from weft.engines.session import Session
-    from weft.graph import cost, graph
+    from weft.exported_graph import cost, graph
     from weft.machines import Machine, load_machine
     from weft.program import Program
     from weft.program import load_program as load
@@ -43,8 +43,8 @@ _HOME = {
     "Session": ("weft.engines.session", "Session"),
     "check_mapping": ("weft.compiler", "check_mapping"),
     "compile": ("weft.compiler", "compile_model"),
-    "cost": ("weft.graph", "cost"),
-    "graph": ("weft.graph", "graph"),
+    "cost": ("weft.exported_graph", "cost"),
+    "graph": ("weft.exported_graph", "graph"),
     "load": ("weft.program", "load_program"),
     "load_machine": ("weft.machines", "load_machine"),
 }

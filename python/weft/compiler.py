@@ -20,12 +20,14 @@ from weft import __version__
 from weft.codegen.toolchain import target_compiler_path
 from weft.errors import MappingError, ModelError
 from weft.machines import Machine, load_machine
+from weft.mapping.source import read_mapping, shown
 from weft.paths import cache_folder, runtime_folder
 from weft.program import Program, load_program
 
 if TYPE_CHECKING:
     from weft.kernels.base import ScheduleFunction
     from weft.mapping.mapping import Mapping as NetworkMapping
+    from weft.placing import Placing
     from weft.transforms.compilation import Compilation
     from weft.transforms.pipeline import Dump
 
@@ -61,7 +63,7 @@ def compile_model(
     """
     found = machine if isinstance(machine, Machine) else load_machine(machine)
     data, name = _model_bytes(model)
-    request = MappingRequest(mapping, pes)
+    request = MappingRequest.of(mapping, pes)
     job = _Job(model, data, name, found, request, params, schedules, dump_ir)
     if output is not None or data is None or schedules or dump_ir is not None:
         return job.compile(Path(output) if output is not None else None)
@@ -121,20 +123,30 @@ class _TemporaryFolder:
 
 @dataclass(frozen=True)
 class MappingRequest:
-    """What the user wants of the mapping: a file or its data, and how many PEs at most."""
+    """What the user wants of the mapping: what a mapping file holds, what messages call it, and how
+    many PEs at most."""
 
-    mapping: str | Path | Mapping[str, Any] | None = None
-    pes: int | None = None
+    mapping: Any
+    where: str
+    pes: int | None
+
+    @staticmethod
+    def of(mapping: str | Path | Mapping[str, Any] | None, pes: int | None) -> MappingRequest:
+        """``mapping`` is a file or its data. Raises ``MappingError`` if it is no JSON."""
+        data, where = (None, "") if mapping is None else read_mapping(mapping)
+        if mapping is not None and not isinstance(data, dict):
+            raise MappingError(f"{where}: the file: must be an object, not {shown(data)}")
+        return MappingRequest(data, where, pes)
+
+    def placing(self, stages: Compilation, machine: Machine) -> Placing:
+        """Raises ``MappingError``."""
+        from weft.placing import Placing
+
+        return Placing(stages, machine, self.mapping, self.pes, self.where)
 
     def fingerprint(self) -> str:
-        """Text that differs whenever the request does. Raises ``MappingError``."""
-        data: Any = self.mapping
-        if isinstance(data, str | Path):
-            try:
-                data = Path(data).read_text(encoding="utf-8", errors="replace")
-            except OSError as error:
-                raise MappingError(f"mapping {data} cannot be read: {error.strerror}") from None
-        return json.dumps([data, self.pes], sort_keys=True)
+        """Text that differs whenever the request does."""
+        return json.dumps([self.mapping, self.pes], sort_keys=True)
 
 
 def stage_graph(model: Any, params: Mapping[str, Any] | None = None) -> tuple[str, Compilation]:
@@ -174,11 +186,10 @@ def check_mapping(
 
     Raises what ``compile`` raises.
     """
-    from weft.placing import Placing
-
     found = machine if isinstance(machine, Machine) else load_machine(machine)
+    request = MappingRequest.of(mapping, pes)
     _, stages = stage_graph(model, params)
-    placing = Placing(stages, found, mapping, pes)
+    placing = request.placing(stages, found)
     placed = placing.search(placing.place)
     return {
         "machine": found.name,
@@ -206,7 +217,6 @@ class _Job:
         from weft.codegen.build import finish
         from weft.codegen.folder import check_target, whole_folder
         from weft.kernels.module import kernel_module
-        from weft.placing import Placing
         from weft.transforms.pipeline import Dump
 
         keep: _TemporaryFolder | None = None
@@ -217,7 +227,7 @@ class _Job:
         dump = Dump(Path(self.dump_ir) if self.dump_ir is not None else None)
         source = self.model if self.data is None else self.data
         stages = _stages(source, self.name, self.params, dump)
-        placing = Placing(stages, self.machine, self.request.mapping, self.request.pes)
+        placing = self.request.placing(stages, self.machine)
 
         def write(mapping: NetworkMapping) -> None:
             placed = placing.place(mapping, dump)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from weft.codegen.build import Placed, place_on, precheck
@@ -16,8 +15,8 @@ from weft.dialects.stages.box import Box
 from weft.errors import DoesNotFitError, MappingError
 from weft.machines.model import Machine, PeClass
 from weft.mapping.balance import Worker, balanced
-from weft.mapping.files import load_mapping, parse_mapping, split_inputs_of
-from weft.mapping.mapping import DEFAULT_DEPTH, Mapping, Shard
+from weft.mapping.files import parse_mapping, split_inputs_of
+from weft.mapping.mapping import Mapping, Shard
 from weft.mapping.timing import deeper
 from weft.transforms.compilation import Compilation
 from weft.transforms.cut_stages import stages_of
@@ -39,13 +38,17 @@ class Placing:
     """The mapping of one network: what the user fixed, the rest by rule."""
 
     def __init__(
-        self, stages: Compilation, machine: Machine, mapping: Any = None, pes: int | None = None
+        self,
+        stages: Compilation,
+        machine: Machine,
+        mapping: Any = None,
+        pes: int | None = None,
+        where: str = "mapping",
     ) -> None:
-        """``mapping`` is a file's path or its data. Raises ``MappingError``."""
+        """``mapping`` is what a mapping file holds; ``where`` is what messages call it. Raises
+        ``MappingError``."""
         self.machine = machine
-        where = f"mapping {mapping}" if isinstance(mapping, str | Path) else "mapping"
-        data = load_mapping(mapping) if isinstance(mapping, str | Path) else mapping
-        self.compilation = split_inputs(stages, split_inputs_of(data, where))
+        self.compilation = split_inputs(stages, split_inputs_of(mapping, where), where)
         self.stages: list[Stage] = stages_of(self.compilation)
         usable = machine.usable()
         if pes is not None and not 1 <= pes <= len(usable):
@@ -53,9 +56,10 @@ class Placing:
                 f"{pes} PEs were asked for; {machine.name} has {len(usable)} that can be used"
             )
         self.pes = range(len(usable) if pes is None else pes)
+        self.is_depth_fixed = bool(mapping) and "depth" in mapping
         self.fixed = Mapping({})
-        if data is not None:
-            self.fixed = parse_mapping(data, self.stages, machine, where)
+        if mapping is not None:
+            self.fixed = parse_mapping(mapping, self.stages, machine, where)
         self.is_complete = all(s.label.data in self.fixed.stages for s in self.stages)
 
     def capacity(self, pe_class: PeClass, reserve: int) -> int:
@@ -122,7 +126,7 @@ class Placing:
                 mapping = self.choose(reserve)
                 if mapping is None:
                     break
-                if self.fixed.default_depth == DEFAULT_DEPTH:
+                if not self.is_depth_fixed:
                     mapping = replace(mapping, default_depth=depth)
                 try:
                     return use(self.deepened(mapping) if deepen else mapping)
@@ -131,4 +135,5 @@ class Placing:
                     reserve += max(_SLACK, error.needed - error.available + _SLACK)
         if last is not None:
             raise last
-        return use(replace(self.anyhow(), default_depth=1))
+        mapping = self.anyhow()
+        return use(mapping if self.is_depth_fixed else replace(mapping, default_depth=1))

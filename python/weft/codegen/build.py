@@ -80,8 +80,10 @@ def place_on(compilation: Compilation, machine: Machine, mapping: Mapping) -> Pl
     (mesh,) = compilation.module.ops
     assert isinstance(mesh, MeshOp)
     memory: Sequence[PeMemory] = compilation.facts["memory"]
-    codes, ends = mesh_tables(mesh, memory, compilation.constants)
-    return Placed(compilation, machine, mapping, machine.usable(), codes, ends)
+    pes = machine.usable()
+    names = [f"PE {pe} of {machine.name}" for pe in pes]
+    codes, ends = mesh_tables(mesh, memory, compilation.constants, names)
+    return Placed(compilation, machine, mapping, pes, codes, ends)
 
 
 def _footprint(code: PeCode, pe_class: PeClass, measured: Table[str, int] | None) -> Footprint:

@@ -76,8 +76,10 @@ class _MeshWriter:
         mesh: MeshOp,
         memory: Sequence[PeMemory],
         constants: Mapping[str, np.ndarray[Any, Any]],
+        names: Sequence[str],
     ) -> None:
         self.mesh = mesh
+        self.names = names
         self.memory = memory
         self.constants = constants
         self.templates = mesh.templates
@@ -102,6 +104,7 @@ class _MeshWriter:
             self.add_shard(place, routes.get(number, []))
         for channel in self.outputs:
             self.add_output_slot(channel)
+        self.check_slots()
         self.add_sends(routes)
         ends = self.add_channels()
         return [
@@ -141,15 +144,6 @@ class _MeshWriter:
         rows = zip(slots, values_of(place.slots_at), values_of(place.depths), strict=True)
         for slot, at, depth in rows:
             tables.slots.append(SlotRow(at, slot_bytes(slot), depth, 1))
-        if len(tables.slots) > MAX_SLOTS or any(
-            s.frame_bytes >= MAX_SLOT_BYTES for s in tables.slots
-        ):
-            largest = max(s.frame_bytes for s in tables.slots)
-            raise MappingError(
-                f"PE number {place.pe_index} has {len(tables.slots)} slots, the largest of "
-                f"{largest} bytes; tables hold {MAX_SLOTS} of up to {MAX_SLOT_BYTES - 1}: "
-                "spread its shards over more PEs"
-            )
 
     def add_shard(self, place: PlaceOp, routes: Sequence[Route]) -> None:
         tables = self.tables[place.pe_index]
@@ -204,6 +198,16 @@ class _MeshWriter:
         assert channel.at is not None
         at, depth = int(channel.at.value.data), int(channel.depth.value.data)
         tables.slots.append(SlotRow(at, channel_bytes(self.mesh, channel), depth, 1))
+
+    def check_slots(self) -> None:
+        for tables, name in zip(self.tables, [*self.names, "the host"], strict=False):
+            largest = max((slot.frame_bytes for slot in tables.slots), default=0)
+            if len(tables.slots) > MAX_SLOTS or largest >= MAX_SLOT_BYTES:
+                raise MappingError(
+                    f"{name} has {len(tables.slots)} slots, the largest of {largest} bytes; tables "
+                    f"hold {MAX_SLOTS} of up to {MAX_SLOT_BYTES - 1}: use fewer, larger shards, or "
+                    "spread them over more PEs"
+                )
 
     def target(self, route: Route) -> tuple[int, int]:
         """PE and slot there."""
@@ -319,10 +323,14 @@ def _input_row(slot: SlotOp, index: int) -> ChannelRow:
 
 
 def mesh_tables(
-    mesh: MeshOp, memory: Sequence[PeMemory], constants: Mapping[str, np.ndarray[Any, Any]]
+    mesh: MeshOp,
+    memory: Sequence[PeMemory],
+    constants: Mapping[str, np.ndarray[Any, Any]],
+    names: Sequence[str],
 ) -> tuple[list[PeCode], list[ChannelEnd]]:
-    """All PEs, the host last if there is one, and the channels in the order of the model.
+    """All PEs, the host last if there is one, and the channels in the order of the model. ``names``
+    are those of the PEs in messages.
 
     Raises ``MappingError`` if a PE has more slots than tables can hold.
     """
-    return _MeshWriter(mesh, memory, constants).run()
+    return _MeshWriter(mesh, memory, constants, names).run()

@@ -118,9 +118,13 @@ class _Rule:
             if first < index:
                 at += 1
                 first, load = index, 0.0
-            cut = self.cut(index, self.workers[at:], limit)
-            if cut is None:
-                return None
+            cut = None
+            while cut is None:
+                if at >= len(self.workers):
+                    return None
+                cut = self.cut(index, self.workers[at:], limit)
+                if cut is None:  # others may be faster, or have more memory
+                    at = self.next_class(at)
             shards.append(cut)
             if len(cut) > 1:
                 at += len(cut)
@@ -129,15 +133,22 @@ class _Rule:
                 load = self.seconds(index, whole, self.workers[at])
         return shards
 
+    def next_class(self, at: int) -> int:
+        """The next worker of another class than that at ``at``."""
+        name = self.workers[at].pe_class.name
+        while at < len(self.workers) and self.workers[at].pe_class.name == name:
+            at += 1
+        return at
+
     def cut(self, index: int, workers: Sequence[Worker], limit: float) -> list[Shard] | None:
         """The fewest boxes that fit in time and memory, on the first of ``workers``."""
-        if not workers:
-            return None
         whole = Box.whole(shape_of(self.stages[index].result))
-        needs, time = self.cost(index, whole, workers[0]), self.seconds(index, whole, workers[0])
+        kinds = _kinds(workers)
+        time = min(self.seconds(index, whole, worker) for worker in kinds)
+        room = max(1, *(worker.capacity for worker in kinds))
         # No fewer can do: pieces share the work, but each has at least its part of it.
         fewest = int(time / limit) if limit > 0 else len(workers)
-        fewest = max(fewest, needs.output_bytes // max(1, workers[0].capacity), 1)
+        fewest = max(fewest, self.cost(index, whole, workers[0]).output_bytes // room, 1)
         tried = 0
         for pieces in range(fewest, len(workers) + 1):
             boxes = self.split(index, pieces, workers[0])

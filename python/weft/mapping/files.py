@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Table
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,6 +17,7 @@ from weft.dialects.stages.box import Box, CutError
 from weft.errors import MappingError
 from weft.machines.model import Machine, Pe
 from weft.mapping.mapping import DEFAULT_DEPTH, DRAM, HOST, Mapping, Shard
+from weft.mapping.source import shown
 from weft.mapping.split import cuttable_axes, grid_boxes, split
 
 FORMAT = 1
@@ -36,7 +36,8 @@ class _Reader:
         self.where = where
         self.stages = {s.label.data: s for s in stages}
         self.machine = machine
-        self.numbers = {pe: i for i, pe in enumerate(machine.usable())}
+        self.usable = machine.usable()
+        self.numbers = {pe: i for i, pe in enumerate(self.usable)}
         self.depths: dict[tuple[str, int], tuple[int, ...]] = {}
 
     def fail(self, place: str, what: str) -> NoReturn:
@@ -44,7 +45,7 @@ class _Reader:
 
     def table(self, data: Any, place: str, keys: Table[str, bool]) -> dict[str, Any]:
         if not isinstance(data, dict):
-            self.fail(place, f"must be an object, not {_shown(data)}")
+            self.fail(place, f"must be an object, not {shown(data)}")
         for key in data:
             if key not in keys:
                 self.fail(place, f"unknown key '{key}'; known are {', '.join(keys)}")
@@ -59,30 +60,32 @@ class _Reader:
             or len(data) != count
             or not all(isinstance(n, int) and not isinstance(n, bool) and n >= least for n in data)
         ):
-            self.fail(place, f"must be {count} integers of {least} or more, not {_shown(data)}")
+            self.fail(place, f"must be {count} integers of {least} or more, not {shown(data)}")
         return tuple(data)
 
     def mapping(self, data: Any) -> Mapping:
         optional = dict.fromkeys(("machine", "model", "source", "depth", "split_inputs"), False)
         keys = {"format": True, "stages": True, **optional}
         data = self.table(data, "the file", keys)
-        if data["format"] != FORMAT or isinstance(data["format"], bool):
-            self.fail("format", f"is {_shown(data['format'])}; this Weft reads format {FORMAT}")
+        if data["format"] != FORMAT or not isinstance(data["format"], int):
+            self.fail("format", f"is {shown(data['format'])}; this Weft reads format {FORMAT}")
         if data.get("machine", self.machine.name) != self.machine.name:
-            self.fail("machine", f"is for {_shown(data['machine'])}, not for {self.machine.name}")
+            self.fail("machine", f"is for {shown(data['machine'])}, not for {self.machine.name}")
+        if not isinstance(data.get("model", ""), str):
+            self.fail("model", f"must be a text, not {shown(data['model'])}")
         if not isinstance(data["stages"], dict):
-            self.fail("stages", f"must be an object, not {_shown(data['stages'])}")
+            self.fail("stages", f"must be an object, not {shown(data['stages'])}")
         stages = {}
         for name, value in data["stages"].items():
             place = f"stages['{name}']"
             if name not in self.stages:
-                near = difflib.get_close_matches(name, self.stages, 1)
-                hint = f"; did you mean '{near[0]}'?" if near else "; `weft graph` lists them"
-                self.fail(place, f"the model has no such stage{hint}")
+                self.fail(place, no_such_stage(name, self.stages))
             stages[name] = self.shards(self.stages[name], value, place)
         source = self.source(data.get("source", HOST))
         depth = self.depth(data.get("depth", DEFAULT_DEPTH), "depth")
-        return Mapping(stages, source, self.depths, depth, _split_inputs(data, self.where))
+        # In the order of the model, so that the order in a file changes nothing.
+        stages = {name: stages[name] for name in self.stages if name in stages}
+        return Mapping(stages, source, self.depths, depth, split_inputs_of(data, self.where))
 
     def source(self, data: Any) -> str | int:
         if data == DRAM and DRAM not in self.machine.links:
@@ -90,7 +93,7 @@ class _Reader:
         if data in (HOST, DRAM):
             return str(data)
         if isinstance(data, str):
-            self.fail("source", f"must be '{HOST}', '{DRAM}' or a PE, not {_shown(data)}")
+            self.fail("source", f"must be '{HOST}', '{DRAM}' or a PE, not {shown(data)}")
         return self.pe(data, "source")
 
     def pe(self, data: Any, place: str) -> int:
@@ -106,7 +109,7 @@ class _Reader:
             return self.spread(stage, data, place)
         if not isinstance(data, list) or not data:
             self.fail(
-                place, f"must be a list of shards, or an object with 'pes', not {_shown(data)}"
+                place, f"must be a list of shards, or an object with 'pes', not {shown(data)}"
             )
         shards = tuple(self.shard(stage, item, i, f"{place}[{i}]") for i, item in enumerate(data))
         self.check_boxes(stage, shards, place)
@@ -116,13 +119,13 @@ class _Reader:
         """PEs by hand, boxes by rule."""
         data = self.table(data, place, {"pes": True, "axis": False, "depth": False})
         if not isinstance(data["pes"], list) or not data["pes"]:
-            self.fail(f"{place}.pes", f"must be a list of PEs, not {_shown(data['pes'])}")
+            self.fail(f"{place}.pes", f"must be a list of PEs, not {shown(data['pes'])}")
         pes = [self.pe(pe, f"{place}.pes[{i}]") for i, pe in enumerate(data["pes"])]
         shape = shape_of(stage.result)
         if "axis" in data:
             names = AXES.get(len(shape), ())
             if data["axis"] not in names:
-                self.fail(f"{place}.axis", f"is none of {', '.join(names)}: {_shown(data['axis'])}")
+                self.fail(f"{place}.axis", f"is none of {', '.join(names)}: {shown(data['axis'])}")
             axis = names.index(data["axis"])
             if len(pes) > 1 and axis not in cuttable_axes(stage):
                 self.fail(f"{place}.axis", f"the stage ({stage.kind}) cannot be cut along it")
@@ -130,8 +133,10 @@ class _Reader:
                 self.fail(f"{place}.axis", f"{shape[axis]} cannot be cut into {len(pes)} pieces")
             counts = [len(pes) if i == axis else 1 for i in range(len(shape))]
             boxes = grid_boxes(shape, counts)
+            for box in boxes:
+                self.check_cut(stage, box, f"{place}.axis")
         else:
-            pe_class = self.machine.class_of(self.machine.usable()[pes[0]])
+            pe_class = self.machine.class_of(self.usable[pes[0]])
             boxes = split(stage, len(pes), pe_class)
             if len(boxes) < len(pes):
                 self.fail(
@@ -152,15 +157,19 @@ class _Reader:
         box = Box(begin, shape)
         if not box.is_inside(whole):
             self.fail(place, f"ends at {list(box.end)}, outside of the result of {list(whole)}")
-        try:
-            stage.cut(box)
-        except CutError as error:
-            self.fail(place, f"the stage ({stage.kind}) cannot compute this box alone: {error}")
+        self.check_cut(stage, box, place)
         if "depth" in data:
             self.depths[stage.label.data, number] = self.operand_depths(
                 stage, data["depth"], f"{place}.depth"
             )
         return Shard(box, self.pe(data["pe"], f"{place}.pe"))
+
+    def check_cut(self, stage: Stage, box: Box, place: str) -> None:
+        try:
+            stage.cut(box)
+        except CutError as error:
+            what = f"the box {list(box.begin)} to {list(box.end)}"
+            self.fail(place, f"the stage ({stage.kind}) cannot compute {what} alone: {error}")
 
     def operand_depths(self, stage: Stage, data: Any, place: str) -> tuple[int, ...]:
         """One for all operands, or a list with one for each."""
@@ -174,7 +183,7 @@ class _Reader:
     def depth(self, data: Any, place: str) -> int:
         is_integer = isinstance(data, int) and not isinstance(data, bool)
         if not is_integer or not 1 <= data <= _MAX_DEPTH or data & (data - 1):
-            self.fail(place, f"must be a power of two up to {_MAX_DEPTH}, not {_shown(data)}")
+            self.fail(place, f"must be a power of two up to {_MAX_DEPTH}, not {shown(data)}")
         return int(data)
 
     def check_boxes(self, stage: Stage, shards: Sequence[Shard], place: str) -> None:
@@ -190,40 +199,25 @@ class _Reader:
             self.fail(place, f"no shard computes element {missing} of the result")
 
 
-def _shown(data: Any) -> str:
-    text = json.dumps(data)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _split_inputs(data: Any, where: str) -> dict[str, int]:
+def split_inputs_of(data: Any, where: str = "mapping") -> dict[str, int]:
+    """The stages that a mapping cuts over their input channels. Raises ``MappingError``."""
     table = data.get("split_inputs", {}) if isinstance(data, dict) else {}
     if not isinstance(table, dict):
-        raise MappingError(f"{where}: split_inputs: must be an object, not {_shown(table)}")
+        raise MappingError(f"{where}: split_inputs: must be an object, not {shown(table)}")
     for name, count in table.items():
         if not isinstance(count, int) or isinstance(count, bool) or count < 2:
             raise MappingError(
-                f"{where}: split_inputs['{name}']: must be 2 or more, not {_shown(count)}"
+                f"{where}: split_inputs['{name}']: must be an integer of 2 or more, "
+                f"not {shown(count)}"
             )
     return table
 
 
-def load_mapping(path: str | Path) -> Any:
-    """The data of a mapping file, not looked at. Raises ``MappingError`` if it is no JSON."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise MappingError(f"mapping {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise MappingError(f"mapping {path} is not JSON: it is no text") from None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MappingError(f"mapping {path} is not JSON: {error}") from None
-
-
-def split_inputs_of(data: Any, where: str = "mapping") -> dict[str, int]:
-    """The stages that a mapping cuts over their input channels. Raises ``MappingError``."""
-    return _split_inputs(data, where)
+def no_such_stage(name: str, known: Iterable[str]) -> str:
+    """For a message: the name is none, and what may have been meant."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    hint = f"did you mean '{near[0]}'?" if near else "`weft graph` lists them"
+    return f"the model has no such stage; {hint}"
 
 
 def parse_mapping(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from math import ceil, prod
+from math import ceil, inf, prod
 
 from weft.dialects.stages import Stage
 from weft.dialects.stages.base import shape_of
@@ -15,20 +15,32 @@ from weft.mapping.cost import cost
 
 
 def cuttable_axes(stage: Stage) -> list[int]:
-    """The axes of its result along which the stage can be cut."""
+    """The axes of its result along which the stage can be cut, at some border if not at any."""
     shape = shape_of(stage.result)
     axes = []
     for axis, extent in enumerate(shape):
-        if extent < 2:
-            continue
-        begin, extents = [0] * len(shape), list(shape)
-        begin[axis], extents[axis] = extent // 2, extent - extent // 2
-        try:
-            stage.cut(Box(tuple(begin), tuple(extents)))
-        except CutError:
-            continue
-        axes.append(axis)
+        for border in _borders(extent):
+            begin, extents = [0] * len(shape), list(shape)
+            begin[axis], extents[axis] = border, extent - border
+            if can_cut(stage, Box(tuple(begin), tuple(extents))):
+                axes.append(axis)
+                break
     return axes
+
+
+def _borders(extent: int) -> list[int]:
+    """Where an axis is tried: in the middle, and after equal parts, for those that have groups."""
+    parts = [n for n in range(1, extent // 2 + 1) if extent % n == 0]
+    return [extent // 2, *reversed(parts)] if extent > 1 else []
+
+
+def can_cut(stage: Stage, box: Box) -> bool:
+    """Whether the stage can compute the box on its own."""
+    try:
+        stage.cut(box)
+    except CutError:
+        return False
+    return True
 
 
 def grid_boxes(shape: Sequence[int], counts: Sequence[int]) -> list[Box]:
@@ -62,8 +74,8 @@ def _grids(shape: Sequence[int], axes: Sequence[int], pieces: int) -> Iterator[t
 
 
 def split(stage: Stage, pieces: int, pe_class: PeClass) -> list[Box]:
-    """At most ``pieces`` boxes: the largest as small as can be, and among such grids the one whose
-    pieces need the least memory, then the fewest pieces. Fewer if the stage cannot be cut so far.
+    """At most ``pieces`` boxes, which the stage can compute: the largest as small as can be, and
+    among such grids the one whose pieces need the least memory, then the fewest pieces.
     """
     shape = shape_of(stage.result)
     axes = cuttable_axes(stage)
@@ -71,19 +83,19 @@ def split(stage: Stage, pieces: int, pe_class: PeClass) -> list[Box]:
     for counts in _grids(shape, axes, pieces):
         largest = prod(ceil(extent / n) for extent, n in zip(shape, counts, strict=True))
         grids.setdefault(largest, []).append(counts)
-    best = grids[min(grids)]
 
-    def rank(counts: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:
+    def rank(counts: tuple[int, ...]) -> tuple[float, int, tuple[int, ...]]:
         extents = tuple(ceil(extent / n) for extent, n in zip(shape, counts, strict=True))
         begin = tuple((e - n) // 2 for e, n in zip(shape, extents, strict=True))
-        return cost(stage, Box(begin, extents), pe_class).memory_bytes, prod(counts), counts
+        box = Box(begin, extents)
+        if not can_cut(stage, box):  # groups: one of the first pieces, which is as large
+            box = Box(tuple(0 for _ in shape), extents)
+        needs = cost(stage, box, pe_class).memory_bytes if can_cut(stage, box) else inf
+        return needs, prod(counts), counts
 
-    for counts in sorted(best, key=rank):
-        boxes = grid_boxes(shape, counts)
-        try:
-            for box in boxes:
-                stage.cut(box)
-        except CutError:
-            continue
-        return boxes
+    for _, alike in sorted(grids.items()):
+        for counts in sorted(alike, key=rank):
+            boxes = grid_boxes(shape, counts)
+            if all(can_cut(stage, box) for box in boxes):
+                return boxes
     return [Box.whole(shape)]

@@ -26,6 +26,7 @@ from weft.dialects.stages.partial import (
     RequantizeStage,
 )
 from weft.errors import MappingError
+from weft.mapping.files import no_such_stage
 from weft.transforms.compilation import Compilation, constant_key
 
 _WINDOW = ("strides", "dilation", "padding", "in_zero_point")
@@ -41,10 +42,13 @@ def input_channels(stage: Stage) -> int:
     return 1
 
 
-def split_inputs(compilation: Compilation, pieces: Mapping[str, int]) -> Compilation:
+def split_inputs(
+    compilation: Compilation, pieces: Mapping[str, int], where: str = "mapping"
+) -> Compilation:
     """Cuts the stages that ``pieces`` names over their input channels, into so many parts.
 
-    Raises ``MappingError`` for a stage that is not there or cannot be cut so.
+    Raises ``MappingError`` for a stage that is not there or cannot be cut so; it begins with
+    ``where``.
     """
     module = compilation.module.clone()
     (graph,) = module.ops
@@ -52,17 +56,24 @@ def split_inputs(compilation: Compilation, pieces: Mapping[str, int]) -> Compila
     constants = dict(compilation.constants)
     stages = {op.label.data: op for op in graph.body.block.ops if isinstance(op, Stage)}
     for label, count in pieces.items():
+        place = f"{where}: split_inputs['{label}']"
         if label not in stages:
-            raise MappingError(f"split_inputs['{label}']: the model has no such stage")
+            raise MappingError(f"{place}: {no_such_stage(label, stages)}")
         stage = stages[label]
         if not 2 <= count <= input_channels(stage):
             raise MappingError(
-                f"split_inputs['{label}']: the stage ({stage.kind}) has {input_channels(stage)} "
-                f"input channel(s) to cut over, which do not make {count} parts"
+                f"{place}: the stage ({stage.kind}) {_why_not(stage)} into {count} parts"
             )
         _split(stage, count, graph.body.block, constants)
     module.verify()
     return replace(compilation, module=module, constants=constants)
+
+
+def _why_not(stage: Stage) -> str:
+    channels = input_channels(stage)
+    if channels == 1:
+        return "cannot be cut over its input channels,"
+    return f"has {channels} input channels, which cannot be cut"
 
 
 def _split(

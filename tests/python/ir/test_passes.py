@@ -11,12 +11,12 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from weft.transforms.stages_to_program import stages_to_program
 
 from ir.text import GRAPHS, check_golden, graph, parse, printed
 from weft.dialects.pe import BufferOp, ChannelOp, ConstantOp, ProgramOp
 from weft.transforms.compilation import Compilation
 from weft.transforms.plan_memory import plan_memory
-from weft.transforms.stages_to_program import stages_to_program
 
 NAMES = sorted(path.stem for path in GRAPHS.glob("*.mlir"))
 
