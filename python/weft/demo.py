@@ -68,7 +68,7 @@ def run_demo(picture: Path, quiet: bool) -> tuple[dict[str, Any], str]:
         "engine": "native",
         "pes_used": 1,
         "programs": 1,
-        "stages": len(program.manifest["programs"][0]["tasks"]),
+        "stages": len(program.stages),
         "frames": len(labels),
         "correct": correct,
         "accuracy": round(correct / len(labels), 4),
