@@ -38,10 +38,13 @@ from xdsl.irdl import (
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from weft.dialects.pe import ConstantOp, ProgramOp, ResultOp, ShardOp, SlotOp
+from weft.dialects.pe import ProgramOp, ResultOp, ShardOp, SlotOp
 from weft.dialects.stages import StageGraph, StageOutput
 from weft.dialects.stages.base import dtype_of, shape_of, shape_of_type
 from weft.dialects.stages.box import Box
+
+# DMA engines move 16 bytes at a time.
+FRAME_ALIGNMENT = 16
 
 #: No shard: the other end of a route is a channel to the outside.
 NO_PLACE = -1
@@ -82,6 +85,11 @@ class Route(NamedTuple):
 def integers(values: Sequence[int]) -> DenseArrayBase[I64]:
     """An array attribute."""
     return DenseArrayBase.from_list(i64, [int(v) for v in values])
+
+
+def frame_stride(size: int) -> int:
+    """Bytes from one frame's room of a slot to the next."""
+    return -(-size // FRAME_ALIGNMENT) * FRAME_ALIGNMENT
 
 
 def values_of(attribute: DenseArrayBase[I64]) -> tuple[int, ...]:
@@ -289,36 +297,46 @@ class MeshOp(IRDLOperation):
     @staticmethod
     def ports(place: PlaceOp, template: TemplateOp | ShardOp) -> tuple[list[Port], list[Port]]:
         """What a place reads, and what it writes."""
-        reads, writes = _extents(template)
-        depths = values_of(place.depths)
-        return (
-            _ports(values_of(place.reads), values_of(place.reads_from), reads, depths),
-            _ports(values_of(place.writes), values_of(place.writes_from), writes, None),
-        )
+        return ports_of(place, extents(template))
 
     def verify_(self) -> None:
-        _MeshVerifier(self).run()
+        from weft.dialects.mesh_verifier import MeshVerifier  # it imports this module
+
+        MeshVerifier(self).run()
+
+
+def ports_of(
+    place: PlaceOp, shapes: tuple[list[tuple[int, ...]], list[tuple[int, ...]]]
+) -> tuple[list[Port], list[Port]]:
+    """What a place reads, and what it writes; ``shapes`` are its template's ``extents``."""
+    reads, writes = shapes
+    depths = values_of(place.depths)
+    return (
+        _ports(values_of(place.reads), values_of(place.reads_from), reads, depths),
+        _ports(values_of(place.writes), values_of(place.writes_from), writes, None),
+    )
 
 
 def _ports(
     tensors: Sequence[int],
     corners: Sequence[int],
-    extents: Sequence[tuple[int, ...]],
+    shapes: Sequence[tuple[int, ...]],
     depths: Sequence[int] | None,
 ) -> list[Port]:
-    if len(tensors) != len(extents) or len(corners) != sum(len(e) for e in extents):
+    if len(tensors) != len(shapes) or len(corners) != sum(len(s) for s in shapes):
         raise VerifyException("the boxes of a place do not go with its template")
     ports, at = [], 0
-    for i, (tensor, shape) in enumerate(zip(tensors, extents, strict=True)):
+    for i, (tensor, shape) in enumerate(zip(tensors, shapes, strict=True)):
         begin = tuple(corners[at : at + len(shape)])
         ports.append(Port(tensor, Box(begin, shape), depths[i] if depths is not None else 0))
         at += len(shape)
     return ports
 
 
-def _extents(
+def extents(
     template: TemplateOp | ShardOp,
 ) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """The shapes of the boxes that a template reads, and of those that it writes."""
     if isinstance(template, ShardOp):
         reads = [values_of(s.shape) for s in template.of_type(SlotOp)]
         return reads, [values_of(r.shape) for r in template.of_type(ResultOp)]
@@ -326,75 +344,6 @@ def _extents(
     last = block.last_op
     assert isinstance(last, StageOutput)
     return [shape_of(a) for a in block.args], [shape_of(v) for v in last.values]
-
-
-class _MeshVerifier:
-    """What holds of every mesh: nobody reads what nobody writes, and nothing is written twice."""
-
-    def __init__(self, mesh: MeshOp) -> None:
-        self.mesh = mesh
-        self.tensors = mesh.tensors
-        self.written = [np.zeros(t.shape, np.uint8) for t in self.tensors]
-        self.readers = [0] * len(self.tensors)
-        self.extents = {name: _extents(op) for name, op in mesh.templates.items()}
-
-    def run(self) -> None:
-        for place in self.mesh.places:
-            self.place(place)
-        for channel in self.mesh.channels:
-            self.channel(channel)
-        for tensor, written in zip(self.tensors, self.written, strict=True):
-            if not (written == 1).all():
-                what = "not written" if (written == 0).any() else "written twice"
-                raise VerifyException(f"a part of tensor {tensor.label.data} is {what}")
-        self.constants()
-
-    def place(self, place: PlaceOp) -> None:
-        if place.template_name not in self.extents:
-            raise VerifyException(f"there is no template {place.template_name}")
-        self.pe(place.pe_index)
-        reads, writes = self.extents[place.template_name]
-        depths = values_of(place.depths)
-        for port in _ports(values_of(place.reads), values_of(place.reads_from), reads, depths):
-            self.inside(port)
-            self.readers[port.tensor] += 1
-        for port in _ports(values_of(place.writes), values_of(place.writes_from), writes, None):
-            self.inside(port)
-            where = tuple(slice(b, e) for b, e in zip(port.box.begin, port.box.end, strict=True))
-            self.written[port.tensor][where] += 1
-
-    def pe(self, index: int) -> None:
-        if not 0 <= index < self.mesh.pe_count:
-            raise VerifyException(f"there is no PE {index}; there are {self.mesh.pe_count}")
-
-    def inside(self, port: Port) -> None:
-        if not 0 <= port.tensor < len(self.tensors):
-            raise VerifyException(f"there is no tensor {port.tensor}")
-        tensor = self.tensors[port.tensor]
-        if not port.box.is_inside(tensor.shape):
-            raise VerifyException(f"{port.box} is not inside of tensor {tensor.label.data}")
-
-    def channel(self, channel: ChannelOp) -> None:
-        self.pe(channel.pe_index)
-        index = channel.tensor_index
-        if not 0 <= index < len(self.tensors):
-            raise VerifyException(f"there is no tensor {index}")
-        if not channel.is_input:
-            return
-        self.written[index] += 1
-        if self.readers[index] != 1:
-            label = self.tensors[index].label.data
-            raise VerifyException(f"input {label} goes to one slot, not to {self.readers[index]}")
-
-    def constants(self) -> None:
-        templates = self.mesh.templates
-        for place in self.mesh.places:
-            template = templates[place.template_name]
-            if not isinstance(template, ShardOp):
-                continue
-            indices = [int(c.index.value.data) for c in template.of_type(ConstantOp)]
-            if any(not 0 <= i < len(place.constants) for i in indices):
-                raise VerifyException(f"{place.template_name} has constants that its place lacks")
 
 
 FABRIC = Dialect("fabric", [MeshOp, TensorOp, TemplateOp, PlaceOp, ChannelOp, RoutesOp], [])

@@ -91,6 +91,10 @@ class BufferOp(IRDLOperation):
         ends = [int(v) for v in self.lifetime.get_values()]
         return list(zip(ends[::2], ends[1::2], strict=True))
 
+    def verify_(self) -> None:
+        if len(self.lifetime) % 2 or any(s > e for s, e in self.intervals):
+            raise VerifyException("a lifetime is pairs of first and last task")
+
 
 @irdl_op_definition
 class ConstantOp(IRDLOperation):
@@ -292,6 +296,8 @@ class ShardOp(IRDLOperation):
         """Buffers alive at one time must not overlap. Quadratic in the buffers of one shard."""
         placed = [b for b in self.of_type(BufferOp) if b.at is not None]
         for i, a in enumerate(placed):
+            if a.offset < 0:
+                raise VerifyException(f"buffer {a.label.data} starts before the scratch memory")
             if self.scratch is not None and a.offset + a.size > self.scratch_bytes:
                 raise VerifyException(f"buffer {a.label.data} ends behind the scratch memory")
             for b in placed[:i]:

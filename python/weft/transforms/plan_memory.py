@@ -14,14 +14,22 @@ from typing import Any
 
 from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr, i64
 
-from weft.dialects.fabric import ChannelOp, MeshOp, PlaceOp, integers, values_of
+from weft.dialects.fabric import (
+    FRAME_ALIGNMENT,
+    ChannelOp,
+    MeshOp,
+    PlaceOp,
+    frame_stride,
+    integers,
+    values_of,
+)
 from weft.dialects.pe import BufferOp, ConstantOp, ProgramOp, ShardOp, SlotOp
 from weft.kernels.view import ITEM_BYTES
 from weft.transforms.compilation import Compilation
 from weft.transforms.pack import Item, pack
 
-# DMA engines move 16 bytes at a time; the constants of a program are read word by word.
-BUFFER_ALIGNMENT = 16
+BUFFER_ALIGNMENT = FRAME_ALIGNMENT
+# The constants of a program are read word by word.
 CONSTANT_ALIGNMENT = 4
 
 
@@ -55,7 +63,7 @@ class PeMemory:
 
 def slot_bytes(slot: SlotOp) -> int:
     """From one frame's room to the next."""
-    return _align(slot.size, BUFFER_ALIGNMENT)
+    return frame_stride(slot.size)
 
 
 def channel_bytes(mesh: MeshOp, channel: ChannelOp) -> int:
@@ -64,7 +72,7 @@ def channel_bytes(mesh: MeshOp, channel: ChannelOp) -> int:
     size = ITEM_BYTES[tensor.dtype]
     for extent in tensor.shape:
         size *= extent
-    return _align(size, BUFFER_ALIGNMENT)
+    return frame_stride(size)
 
 
 def plan_memory(compilation: Compilation) -> Compilation:
@@ -131,6 +139,8 @@ def _add_programs(mesh: MeshOp, shards: dict[str, ShardOp]) -> None:
         tuple(sorted(wanted[pe])) for pe in sorted(wanted) if pe != mesh.host_index
     )
     block = mesh.body.block
+    first = block.first_op
+    assert first is not None
     for number, kernels in enumerate(kinds):
         program = ProgramOp(
             properties={
@@ -138,6 +148,4 @@ def _add_programs(mesh: MeshOp, shards: dict[str, ShardOp]) -> None:
                 "kernels": ArrayAttr(StringAttr(k) for k in kernels),
             }
         )
-        first = block.first_op
-        assert first is not None
         block.insert_op_before(program, first)

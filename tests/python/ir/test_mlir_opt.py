@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from ir.kernels import KERNELS
-from ir.test_dialects import EVERY_STAGE, PROGRAM
+from ir.test_dialects import TEXTS
 from ir.text import GOLDEN, GRAPHS, parse, printed
 from weft.kernels.module import kernel_module
 
@@ -45,7 +45,7 @@ DIALECT_FILES = sorted([*GRAPHS.glob("*.mlir"), *GOLDEN.glob("*.mlir")])
 
 
 def test_dialects() -> None:
-    texts = [EVERY_STAGE, PROGRAM, *(p.read_text(encoding="utf-8") for p in DIALECT_FILES)]
+    texts = [*TEXTS, *(p.read_text(encoding="utf-8") for p in DIALECT_FILES)]
     for text in texts:
         generic = printed(parse(text), generic=True)
         assert _accepts(generic, "--allow-unregistered-dialect") == (0, ""), generic

@@ -15,6 +15,7 @@ from xdsl.dialects.scf import Scf
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 
+from weft.dialects.fabric import FABRIC
 from weft.dialects.pe import PE
 from weft.dialects.stages import STAGES
 
@@ -22,7 +23,7 @@ HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
 GRAPHS = HERE / "graphs"
 
-_DIALECTS = (Builtin, Func, Scf, MemRef, Arith, STAGES, PE)
+_DIALECTS = (Builtin, Func, Scf, MemRef, Arith, STAGES, PE, FABRIC)
 
 
 def parse(text: str) -> ModuleOp:
