@@ -28,6 +28,9 @@
 #ifndef WEFT_MAIL_MESSAGES
 #define WEFT_MAIL_MESSAGES 8u
 #endif
+#if (WEFT_MAIL_MESSAGES & (WEFT_MAIL_MESSAGES - 1u)) != 0u
+#error "WEFT_MAIL_MESSAGES must be a power of two"
+#endif
 
 /* What the arguments of a message are. */
 enum {
