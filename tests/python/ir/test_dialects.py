@@ -532,13 +532,21 @@ PLANNED_MISTAKES = [
     ("3, 0, -1, 0, 1, 1, 12", "3, 0, -1, 1, 1, 1, 12", "ends at output 1 of 1"),
     ("1, 1, 6, 6, 0, 0, 0", "1, 1, 6, 7, 0, 0, 0", "place 0 takes bytes up to 13 of 12"),
     ("1, 1, 6, 0, 0, 0, 6", "1, 1, 6, 0, 0, 0, 7", "place 2 writes bytes up to 13 of 12"),
-    ("-1, 0, 1, 1, 12, 0, 0, 0, 0,", "-1, 0, 1, 1, 12, 0, 0, 0, 1,", "place 3 writes bytes up to 13 of 12"),
+    (
+        "-1, 0, 1, 1, 12, 0, 0, 0, 0,",
+        "-1, 0, 1, 1, 12, 0, 0, 0, 1,",
+        "place 3 writes bytes up to 13 of 12",
+    ),
     ("1, 1, 6, 6, 0, 0, 0", "2, 1, 3, 6, 4, 0, 0", "place 0 takes bytes up to 13 of 12"),
     ("1, 1, 6, 6, 0, 0, 0", "1, 0, 6, 6, 0, 0, 0", "goes backwards, or has no bytes"),
     ("1, 1, 6, 6, 0, 0, 0", "1, 1, 6, -6, 0, 0, 0", "goes backwards, or has no bytes"),
     ("1, 1, 6, 6, 0, 0, 0", "1, 2, 3, 6, 0, -3, 0", "goes backwards, or has no bytes"),
     ("1, 1, 6, 6, 0, 0, 0", "1, 1, 5, 6, 0, 0, 0", "place 2 gets 5 of 6 bytes of x"),
-    ("-1, 0, 1, 1, 12, 0, 0, 0, 0,", "-1, 0, 1, 1, 11, 0, 0, 0, 0,", "output 0 gets 11 of 12 bytes of y"),
+    (
+        "-1, 0, 1, 1, 12, 0, 0, 0, 0,",
+        "-1, 0, 1, 1, 11, 0, 0, 0, 0,",
+        "output 0 gets 11 of 12 bytes of y",
+    ),
     (
         "3, 0, -1, 0, 1, 1, 12, 0, 0, 0, 0, 0, 0]\n",
         "3, 0, -1, 0, 1, 1, 12, 0, 0, 0, 0, 0, 0]\n  fabric.routes []\n",

@@ -301,7 +301,9 @@ def _element_offsets(op: SlotOp | ResultOp, corner: tuple[int, ...]) -> dict[int
     item = ITEM_BYTES[op.dtype.data]
     found = {}
     for index in np.ndindex(*shape):
-        at = int(op.byte_offset.value.data) + sum(i * s for i, s in zip(index, strides, strict=True))
+        at = int(op.byte_offset.value.data) + sum(
+            i * s for i, s in zip(index, strides, strict=True)
+        )
         element = tuple(i + c for i, c in zip(index, corner, strict=True))
         for byte in range(item):
             found[at + byte] = repr((element, byte)).encode()
