@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from weft.errors import DoesNotFitError
 from weft.machines.model import MemoryRegion, PeClass
 
-_HELP = "use a machine with more memory a PE, or a smaller model"
+_HELP = "spread it over more PEs, or use a machine with more memory a PE, or a smaller model"
 
 # What each section is made of, for the linker: the first region that holds it gets it.
 _PURPOSE = {
