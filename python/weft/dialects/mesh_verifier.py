@@ -192,9 +192,7 @@ class MeshVerifier:
             if len(place.slots_at) != len(slots):
                 raise VerifyException("one address a slot")
             arena = arenas.setdefault(place.pe_index, [])
-            addresses = zip(
-                slots, values_of(place.slots_at), values_of(place.depths), strict=True
-            )
+            addresses = zip(slots, values_of(place.slots_at), values_of(place.depths), strict=True)
             for number, (slot, at, depth) in enumerate(addresses):
                 end = at + depth * frame_stride(slot.size)
                 arena.append((at, end, f"slot {number} of {place.template_name}"))

@@ -9,8 +9,7 @@ import subprocess
 import pytest
 
 from ir.kernels import KERNELS
-from ir.test_dialects import TEXTS
-from ir.text import GOLDEN, GRAPHS, parse, printed
+from ir.text import FILES, parse, printed
 from weft.kernels.module import kernel_module
 
 TOOLS = ("mlir-opt-19", "mlir-opt", "iree-opt")
@@ -41,12 +40,9 @@ def test_kernels() -> None:
     assert _accepts(text) == (0, "")
 
 
-DIALECT_FILES = sorted([*GRAPHS.glob("*.mlir"), *GOLDEN.glob("*.mlir")])
-
-
 def test_dialects() -> None:
-    texts = [*TEXTS, *(p.read_text(encoding="utf-8") for p in DIALECT_FILES)]
-    for text in texts:
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
         generic = printed(parse(text), generic=True)
         assert _accepts(generic, "--allow-unregistered-dialect") == (0, ""), generic
 

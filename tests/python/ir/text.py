@@ -22,6 +22,10 @@ from weft.dialects.stages import STAGES
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
 GRAPHS = HERE / "graphs"
+EXAMPLES = HERE / "examples"
+EXAMPLE_NAMES = ("stages", "shard", "mesh", "planned")
+#: Everything that the dialects can say.
+FILES = sorted(path for folder in (EXAMPLES, GRAPHS, GOLDEN) for path in folder.glob("*.mlir"))
 
 _DIALECTS = (Builtin, Func, Scf, MemRef, Arith, STAGES, PE, FABRIC)
 
@@ -55,3 +59,14 @@ def check_golden(name: str, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     assert path.is_file(), f"{path} is missing: look at this and keep it if right:\n{text}"
     assert text == path.read_text(encoding="utf-8")
+
+
+def example(name: str) -> str:
+    """A text that verifies: one of ``EXAMPLE_NAMES``."""
+    return (EXAMPLES / f"{name}.mlir").read_text(encoding="utf-8")
+
+
+def broken(text: str, old: str, new: str) -> str:
+    """The text with one mistake in it."""
+    assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
+    return text.replace(old, new)

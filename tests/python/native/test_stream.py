@@ -257,7 +257,8 @@ def test_two_sessions_at_once(chain: Program, threads: int) -> None:
     first, second = frames_of(60), frames_of(60, seed=1)
     with open_native(chain, threads) as a, open_native(chain, threads) as b:
         both = zip(a.stream(first), b.stream(second), strict=True)
-        check([result for pair in both for result in pair], [*sum(zip(first, second), ())])
+        pairs = zip(first, second, strict=True)
+        check([y for pair in both for y in pair], [frame for pair in pairs for frame in pair])
 
 
 def test_two_sessions_in_two_threads(chain: Program) -> None:
