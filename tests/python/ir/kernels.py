@@ -8,6 +8,7 @@ from weft.kernels.conv2d import Conv2d
 from weft.kernels.depthwise import DepthwiseConv2d
 from weft.kernels.mean import Mean
 from weft.kernels.movement import Copy, Fill, Lookup, Quantize
+from weft.kernels.partial import AddPartial, PartialConv2d, Requantize
 from weft.kernels.pool import Pool2d
 from weft.kernels.softmax import Softmax
 
@@ -22,6 +23,10 @@ KERNELS: tuple[Kernel, ...] = (
     Conv2d(3, 2, 2, 1, 1, 3, 5),
     DepthwiseConv2d(3, 3, 1, 1, 1, 1, 1),
     DepthwiseConv2d(2, 3, 2, 1, 1, 2, 3),
+    PartialConv2d(1, 1, 1, 1, 1, 1, 7),
+    PartialConv2d(3, 2, 2, 1, 1, 3, 5),
+    AddPartial(),
+    Requantize(),
     Mean(),
     Pool2d("average", 2, 3, 2, 1, padded=False),
     Pool2d("average", 3, 3, 1, 1, padded=True),
