@@ -20,6 +20,7 @@ from weft.program import Program
 WEFT = Path(sys.executable).with_name("weft")
 MACHINE = ("--machine", "single-m4")
 FACTS = {"machine", "pes_used", "programs", "stages", "sram_peak_bytes", "wall_s"}
+PREDICTED = {"predicted_fps", "limited_by"}
 # The four values of the input of the tiny model, and what relu6 at scale 0.5 makes of them.
 GIVEN, WANTED = [[-8, 3, 12, 100]], [[0, 3, 12, 12]]
 
@@ -45,7 +46,7 @@ def _tree(folder: Path) -> dict[str, str]:
 def test_run_prints_a_summary(weft_command: Callable, tiny: Path, given: Path) -> None:
     done = weft_command("run", tiny, *MACHINE, "--input", given)
     assert (done.status, done.err) == (0, "")
-    assert "1 frame(s) on 1 PE of single-m4 (native)" in done.out
+    assert "1 frame(s) on 1 PE(s) of single-m4 (native)" in done.out
     assert "int8[1, 4]: 0 3 12 12" in done.out
 
 
@@ -58,7 +59,10 @@ def test_run_writes_the_output(
     y = np.load(result)
     assert y.dtype == np.int8 and y.tolist() == WANTED
     report = json.loads(done.out)
-    assert set(report) == FACTS | {"engine", "frames", "output_sha256"}
+    measured = {"engine", "frames", "output_sha256", "measured_fps"}
+    assert set(report) == FACTS | PREDICTED | measured
+    assert report["predicted_fps"] > 0 and report["measured_fps"] > 0
+    assert "(0,0).0" in report["limited_by"]
     assert report["output_sha256"] == hashlib.sha256(y.tobytes()).hexdigest()
     assert (report["machine"], report["engine"], report["frames"]) == ("single-m4", "native", 1)
     assert (report["pes_used"], report["programs"], report["stages"]) == (1, 1, 1)
@@ -175,7 +179,9 @@ def test_run_of_a_folder(
     for model, options in ((digits.folder, []), (digits.folder, MACHINE), (digits_model, MACHINE)):
         done = weft_command("run", model, *options, "--seed", 5, "--json")
         assert (done.status, done.err) == (0, "")
-        reports.append({k: v for k, v in json.loads(done.out).items() if k != "wall_s"})
+        report = json.loads(done.out)
+        assert report.pop("wall_s") > 0 and report.pop("measured_fps") > 0
+        reports.append(report)
     assert reports[0] == reports[1] == reports[2]
 
 
@@ -186,7 +192,10 @@ def test_compile_writes_a_folder(weft_command: Callable, tiny: Path, tmp_path: P
     folder = tmp_path / "new" / "program"
     done = weft_command("compile", tiny, "-o", folder, *MACHINE)
     assert (done.status, done.err) == (0, "")
-    assert re.search(r"1 stages on 1 PE of single-m4\n  SRAM \d+ bytes", done.out)
+    assert re.search(
+        r"1 stages on 1 PE\(s\) of single-m4, .*\n  fullest PE \(0,0\)\.0, \d+ bytes of SRAM",
+        done.out,
+    )
     program = weft.load(folder)
     assert program.manifest["model"]["name"] == "tiny"
     digest = hashlib.sha256(tiny.read_bytes()).hexdigest()
@@ -194,7 +203,9 @@ def test_compile_writes_a_folder(weft_command: Callable, tiny: Path, tmp_path: P
     files = _tree(folder)
     del files["manifest.json"]
     assert program.manifest["files"] == files
-    assert {"kernels.c", "kernels.h", "p0.c", "CMakeLists.txt"} <= set(files)
+    sources = {"kernels.c", "kernels.h", "p0.c", "p0.h", "pes.h", "pes.S", "host.c"}
+    data = {"tables.bin", "constants.bin", "mapping.json"}
+    assert sources | data | {"CMakeLists.txt"} <= set(files)
     assert folder.stat().st_mode & 0o777 == 0o755
     with program.open() as session:
         assert session.run(np.array(GIVEN, np.int8)).tolist() == WANTED
@@ -205,7 +216,7 @@ def test_compile_prints_json(weft_command: Callable, tiny: Path, tmp_path: Path)
     assert (done.status, done.err) == (0, "")
     assert len(done.out.splitlines()) == 1
     report = json.loads(done.out)
-    assert set(report) == FACTS
+    assert set(report) == FACTS | PREDICTED
     assert report["sram_peak_bytes"] == weft.load(tmp_path / "p").sram_bytes
 
 
@@ -240,8 +251,10 @@ def test_dump_ir_writes_every_level(weft_command: Callable, tiny: Path, tmp_path
         "import.relax.py": "R.quantize",
         "integer-stages.relax.py": "weft.",
         "stages.mlir": "stages.graph",
-        "stages-to-program.mlir": "pe.task",
-        "plan-memory.mlir": " at 0 ",
+        "to-mesh.mlir": "fabric.template",
+        "shards-to-pe.mlir": "pe.task",
+        "plan-memory.mlir": "slots_at",
+        "connect.mlir": "fabric.routes",
         "kernels.mlir": "func.func @",
     }
     names = [path.name.partition("-")[2] for path in files]
