@@ -106,8 +106,13 @@ def _footprint(code: PeCode, pe_class: PeClass, measured: Table[str, int] | None
 def precheck(placed: Placed) -> None:
     """Refuses what cannot fit whatever its code, before any code is made."""
     for code in placed.workers:
-        pe_class = placed.class_of(code)
-        check_fit(_where(placed, code), _footprint(code, pe_class, None), pe_class)
+        _regions(placed, code, _footprint(code, placed.class_of(code), None))
+
+
+def _regions(placed: Placed, code: PeCode, footprint: Footprint) -> dict[str, int]:
+    """Bytes by memory region. Raises ``DoesNotFitError``."""
+    is_alone = len(placed.pes) == 1
+    return check_fit(_where(placed, code), footprint, placed.class_of(code), is_alone=is_alone)
 
 
 def _where(placed: Placed, code: PeCode) -> str:
@@ -232,7 +237,7 @@ def _pe(placed: Placed, code: PeCode, data: PeData, measured: Measured) -> dict[
     pe_class = placed.class_of(code)
     sizes = measured.get(pe_class.name)
     footprint = _footprint(code, pe_class, sizes[code.program] if sizes is not None else None)
-    regions = check_fit(_where(placed, code), footprint, pe_class)
+    regions = _regions(placed, code, footprint)
     scratch: PeMemory = placed.compilation.facts["memory"][code.number]
     row |= {
         "pe_class": pe_class.name,

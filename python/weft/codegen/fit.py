@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from weft.errors import DoesNotFitError
 from weft.machines.model import MemoryRegion, PeClass
 
-_HELP = "spread it over more PEs, or use a machine with more memory a PE, or a smaller model"
+_HELP = "use a machine with more memory a PE, or a smaller model"
+_HELP_OF_MANY = (
+    "give that PE fewer or smaller shards or shallower slots, or use a machine with more memory a "
+    "PE"
+)
 
 # What each section is made of, for the linker: the first region that holds it gets it.
 _PURPOSE = {
@@ -43,9 +47,11 @@ def _region(pe_class: PeClass, purpose: str) -> MemoryRegion:
     return next(r for r in pe_class.memory if purpose in r.holds)
 
 
-def check_fit(whose: str, footprint: Footprint, pe_class: PeClass) -> dict[str, int]:
+def check_fit(
+    whose: str, footprint: Footprint, pe_class: PeClass, *, is_alone: bool = True
+) -> dict[str, int]:
     """Bytes used in each memory region. Raises ``DoesNotFitError`` for the fullest one if any
-    holds less than it must."""
+    holds less than it must; if the PE ``is_alone`` on its machine, no other can help."""
     sections = footprint.sections()
     used: dict[str, int] = {region.name: 0 for region in pe_class.memory}
     inside: dict[str, dict[str, int]] = {region.name: {} for region in pe_class.memory}
@@ -61,7 +67,7 @@ def check_fit(whose: str, footprint: Footprint, pe_class: PeClass) -> dict[str, 
                 used[region.name],
                 region.length,
                 _listing(inside[region.name]),
-                _HELP,
+                _HELP if is_alone else _HELP_OF_MANY,
             )
     return used
 

@@ -18,7 +18,7 @@ from weft.errors import MappingError
 from weft.machines.model import Machine, Pe
 from weft.mapping.mapping import DEFAULT_DEPTH, DRAM, HOST, Mapping, Shard
 from weft.mapping.source import shown
-from weft.mapping.split import cuttable_axes, grid_boxes, split
+from weft.mapping.split import cuttable_axes, split, split_along
 
 FORMAT = 1
 _MAX_DEPTH = 1 << 12
@@ -67,7 +67,7 @@ class _Reader:
         optional = dict.fromkeys(("machine", "model", "source", "depth", "split_inputs"), False)
         keys = {"format": True, "stages": True, **optional}
         data = self.table(data, "the file", keys)
-        if data["format"] != FORMAT or not isinstance(data["format"], int):
+        if type(data["format"]) is not int or data["format"] != FORMAT:
             self.fail("format", f"is {shown(data['format'])}; this Weft reads format {FORMAT}")
         if data.get("machine", self.machine.name) != self.machine.name:
             self.fail("machine", f"is for {shown(data['machine'])}, not for {self.machine.name}")
@@ -129,12 +129,10 @@ class _Reader:
             axis = names.index(data["axis"])
             if len(pes) > 1 and axis not in cuttable_axes(stage):
                 self.fail(f"{place}.axis", f"the stage ({stage.kind}) cannot be cut along it")
-            if shape[axis] < len(pes):
-                self.fail(f"{place}.axis", f"{shape[axis]} cannot be cut into {len(pes)} pieces")
-            counts = [len(pes) if i == axis else 1 for i in range(len(shape))]
-            boxes = grid_boxes(shape, counts)
-            for box in boxes:
-                self.check_cut(stage, box, f"{place}.axis")
+            boxes = split_along(stage, axis, len(pes))
+            if not boxes:
+                what = f"{shape[axis]} cannot be cut into {len(pes)} pieces that it can compute"
+                self.fail(f"{place}.axis", f"the stage ({stage.kind}): {what}")
         else:
             pe_class = self.machine.class_of(self.usable[pes[0]])
             boxes = split(stage, len(pes), pe_class)
@@ -157,19 +155,15 @@ class _Reader:
         box = Box(begin, shape)
         if not box.is_inside(whole):
             self.fail(place, f"ends at {list(box.end)}, outside of the result of {list(whole)}")
-        self.check_cut(stage, box, place)
+        try:
+            stage.cut(box)
+        except CutError as error:
+            self.fail(place, f"the stage ({stage.kind}) cannot compute this box alone: {error}")
         if "depth" in data:
             self.depths[stage.label.data, number] = self.operand_depths(
                 stage, data["depth"], f"{place}.depth"
             )
         return Shard(box, self.pe(data["pe"], f"{place}.pe"))
-
-    def check_cut(self, stage: Stage, box: Box, place: str) -> None:
-        try:
-            stage.cut(box)
-        except CutError as error:
-            what = f"the box {list(box.begin)} to {list(box.end)}"
-            self.fail(place, f"the stage ({stage.kind}) cannot compute {what} alone: {error}")
 
     def operand_depths(self, stage: Stage, data: Any, place: str) -> tuple[int, ...]:
         """One for all operands, or a list with one for each."""
@@ -177,7 +171,8 @@ class _Reader:
         if not isinstance(data, list):
             return (self.depth(data, place),) * count
         if len(data) != count:
-            self.fail(place, f"the stage has {count} operands, not {len(data)}")
+            given = f"{len(data)} depth{' is' if len(data) == 1 else 's are'} given"
+            self.fail(place, f"the stage reads {count} tensor{'s'[: count != 1]}, and {given}")
         return tuple(self.depth(d, f"{place}[{i}]") for i, d in enumerate(data))
 
     def depth(self, data: Any, place: str) -> int:

@@ -30,8 +30,12 @@ def cuttable_axes(stage: Stage) -> list[int]:
 
 def _borders(extent: int) -> list[int]:
     """Where an axis is tried: in the middle, and after equal parts, for those that have groups."""
-    parts = [n for n in range(1, extent // 2 + 1) if extent % n == 0]
-    return [extent // 2, *reversed(parts)] if extent > 1 else []
+    return [extent // 2, *reversed(_parts(extent))] if extent > 1 else []
+
+
+def _parts(extent: int) -> list[int]:
+    """What divides an axis into two or more equal parts."""
+    return [n for n in range(1, extent // 2 + 1) if extent % n == 0]
 
 
 def can_cut(stage: Stage, box: Box) -> bool:
@@ -55,6 +59,24 @@ def grid_boxes(shape: Sequence[int], counts: Sequence[int]) -> list[Box]:
         end = tuple(e[i + 1] for e, i in zip(edges, index, strict=True))
         boxes.append(Box(begin, tuple(e - b for b, e in zip(begin, end, strict=True))))
     return boxes
+
+
+def split_along(stage: Stage, axis: int, pieces: int) -> list[Box]:
+    """Exactly ``pieces`` boxes along one axis, as equal as the groups of the stage allow; none if
+    it cannot be cut so."""
+    shape = shape_of(stage.result)
+    if pieces == 1:
+        return [Box.whole(shape)]
+    for grain in _parts(shape[axis]):
+        units, counts = list(shape), [1] * len(shape)
+        units[axis], counts[axis] = shape[axis] // grain, pieces
+        if units[axis] < pieces:
+            break
+        scale = [grain if i == axis else 1 for i in range(len(shape))]
+        boxes = [box.scaled(scale) for box in grid_boxes(units, counts)]
+        if all(can_cut(stage, box) for box in boxes):
+            return boxes
+    return []
 
 
 def _grids(shape: Sequence[int], axes: Sequence[int], pieces: int) -> Iterator[tuple[int, ...]]:

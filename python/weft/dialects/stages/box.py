@@ -52,6 +52,11 @@ class Box:
             return None
         return Box(begin, tuple(e - b for b, e in zip(begin, end, strict=True)))
 
+    def scaled(self, factors: Sequence[int]) -> Box:
+        """The same box of a tensor whose elements are that much smaller."""
+        begin = tuple(b * f for b, f in zip(self.begin, factors, strict=True))
+        return Box(begin, tuple(n * f for n, f in zip(self.shape, factors, strict=True)))
+
     def relative_to(self, origin: Sequence[int]) -> Box:
         """The same box counted from ``origin``."""
         begin = tuple(b - o for b, o in zip(self.begin, origin, strict=True))

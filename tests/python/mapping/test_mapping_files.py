@@ -1,0 +1,512 @@
+"""Mapping files: every way in which one can be wrong, and what a right one means."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.meshes import random_mapping, stage_graph
+from support.networks import Network
+from weft.dialects.stages.base import shape_of
+from weft.errors import DoesNotFitError, MappingError
+from weft.machines import Machine, load_machine
+from weft.mapping.files import mapping_text, parse_mapping
+from weft.mapping.mapping import DRAM, HOST
+from weft.mapping.source import read_mapping
+from weft.placing import Placing
+from weft.transforms.compilation import Compilation
+from weft.transforms.cut_stages import stages_of
+
+# conv to softmax are stages of one chain, which add closes a skip over; grouped is beside it.
+NAMES = ("conv", "depthwise", "pointwise", "add", "pool", "grouped", "flat", "dense", "softmax")
+PE = [0, 0, 0]
+
+
+def network() -> bytes:
+    """Stages of every kind that is cut in a way of its own."""
+    n = Network(np.random.default_rng(0))
+    conv = n.conv2d(n.input((1, 8, 8, 4)), 8, (3, 3))
+    wide = n.depthwise_conv2d(conv, (3, 3), multiplier=3)
+    added = n.add(conv, n.conv2d(wide, 8, (1, 1)))
+    pooled = n.average_pool2d(added, (2, 2), (2, 2))
+    builder = n.builder
+    weights = np.ones((12, 1, 1, 4), np.int8)
+    grouped = builder.conv2d(
+        pooled.tensor, weights, np.zeros(12, int), np.full(12, 0.01), scale=0.1, zero_point=0
+    )
+    scores = n.softmax(n.fully_connected(n.flatten(pooled), 10))
+    builder.output(scores.tensor, grouped)
+    return builder.build()
+
+
+@pytest.fixture(scope="module")
+def stages() -> Compilation:
+    compilation = stage_graph(network())
+    found = stages_of(compilation)
+    kinds = ["conv2d", "depthwise", "conv2d", "binary", "pool", "conv2d", "reshape", "dense"]
+    assert sorted(s.kind for s in found) == sorted([*kinds, "softmax"])
+    by_shape = {
+        (1, 8, 8, 24): "depthwise",
+        (1, 4, 4, 8): "pool",
+        (1, 4, 4, 12): "grouped",
+        (1, 128): "flat",
+    }
+    chain = iter(["conv", "pointwise", "add"])
+    ends = iter(["dense", "softmax"])
+    for stage in found:
+        shape = shape_of(stage.result)
+        name = by_shape.get(shape) or next(chain if shape == (1, 8, 8, 8) else ends)
+        stage.label = type(stage.label)(name)
+    return compilation
+
+
+@pytest.fixture(scope="module")
+def grid() -> Machine:
+    return load_machine("grid-4x4")
+
+
+def whole(name: str, stages: Compilation, pe: list[int] = PE, **more: Any) -> dict[str, Any]:
+    """A row for all of a stage."""
+    (stage,) = (s for s in stages_of(stages) if s.label.data == name)
+    shape = list(shape_of(stage.result))
+    return {"pe": pe, "begin": [0] * len(shape), "shape": shape, **more}
+
+
+def box(begin: list[int], shape: list[int], **more: Any) -> dict[str, Any]:
+    return {"pe": PE, "begin": begin, "shape": shape, **more}
+
+
+def refused(data: Any, stages: Compilation, machine: Machine) -> str:
+    with pytest.raises(MappingError) as caught:
+        placing = Placing(stages, machine, data)
+        placing.search(placing.place)
+    message = str(caught.value)
+    assert message.startswith("mapping: ") and "\n" not in message
+    return message
+
+
+def of(**stages: Any) -> dict[str, Any]:
+    return {"format": 1, "stages": stages}
+
+
+def cut(name: str, axis: int, borders: list[int], shape: list[int]) -> dict[str, Any]:
+    """A stage cut along an axis, at borders."""
+    rows = []
+    for first, last in zip([0, *borders], [*borders, shape[axis]], strict=True):
+        begin, extents = [0] * len(shape), list(shape)
+        begin[axis], extents[axis] = first, last - first
+        rows.append(box(begin, extents))
+    return of(**{name: rows})
+
+
+CONV, WIDE, GROUPED = [1, 8, 8, 8], [1, 8, 8, 24], [1, 4, 4, 12]
+GOOD = box([0, 0, 0, 0], CONV)
+
+# What is given, and what the message must name.
+MISTAKES: dict[str, tuple[Any, list[str]]] = {
+    "a list": ([], ["the file: must be an object, not []"]),
+    "no format": ({"stages": {}}, ["the file: 'format' is missing"]),
+    "another format": ({"format": 2, "stages": {}}, ["format: is 2; this Weft reads format 1"]),
+    "format as text": ({"format": "1", "stages": {}}, ['format: is "1"']),
+    "format with a point": ({"format": 1.0, "stages": {}}, ["format: is 1.0"]),
+    "format that is true": ({"format": True, "stages": {}}, ["format: is true"]),
+    "no stages": ({"format": 1}, ["the file: 'stages' is missing"]),
+    "stages as a list": ({"format": 1, "stages": []}, ["stages: must be an object, not []"]),
+    "unknown key": (
+        {**of(), "stage": {}},
+        ["the file: unknown key 'stage'; known are format, stages, machine"],
+    ),
+    "unknown key of a shard": (of(conv=[{**GOOD, "size": 3}]), ["stages['conv'][0]", "'size'"]),
+    "unknown key of a short form": (
+        of(conv={"pes": [PE], "axes": 1}),
+        ["stages['conv']: unknown key 'axes'; known are pes, axis, depth"],
+    ),
+    "another machine": (
+        {**of(), "machine": "single-m4"},
+        ['machine: is for "single-m4", not for grid-4x4'],
+    ),
+    "machine of another type": ({**of(), "machine": 3}, ["machine: is for 3"]),
+    "model of another type": ({**of(), "model": 3}, ["model: must be a text, not 3"]),
+    "unknown stage": (
+        of(convv=[GOOD]),
+        ["stages['convv']: the model has no such stage; did you mean 'conv'?"],
+    ),
+    "unlike any stage": (
+        of(xyz=[GOOD]),
+        ["stages['xyz']: the model has no such stage; `weft graph` lists them"],
+    ),
+    "a stage of another type": (of(conv=3), ["stages['conv']: must be a list of shards", "not 3"]),
+    "a stage without shards": (of(conv=[]), ["stages['conv']: must be a list of shards", "[]"]),
+    "a shard of another type": (of(conv=[3]), ["stages['conv'][0]: must be an object, not 3"]),
+    "no PE": (
+        of(conv=[{"begin": [0] * 4, "shape": CONV}]),
+        ["stages['conv'][0]: 'pe' is missing"],
+    ),
+    "no begin": (of(conv=[{"pe": PE, "shape": CONV}]), ["[0]: 'begin' is missing"]),
+    "no shape": (of(conv=[{"pe": PE, "begin": [0] * 4}]), ["[0]: 'shape' is missing"]),
+    "a PE that is not there": (
+        of(conv=[{**GOOD, "pe": [4, 0, 0]}]),
+        ["stages['conv'][0].pe: grid-4x4 has no PE (4,0).0"],
+    ),
+    "a PE as a number": (
+        of(conv=[{**GOOD, "pe": 3}]),
+        ["stages['conv'][0].pe: must be 3 integers of 0 or more, not 3"],
+    ),
+    "a PE of two numbers": (of(conv=[{**GOOD, "pe": [0, 0]}]), [".pe: must be 3", "[0, 0]"]),
+    "a PE with a fraction": (of(conv=[{**GOOD, "pe": [0, 0, 0.5]}]), ["[0, 0, 0.5]"]),
+    "a PE of truth values": (of(conv=[{**GOOD, "pe": [False, 0, 0]}]), ["[false, 0, 0]"]),
+    "a negative PE": (of(conv=[{**GOOD, "pe": [0, -1, 0]}]), ["[0, -1, 0]"]),
+    "a PE as it is printed": (of(conv=[{**GOOD, "pe": "(0,0).0"}]), ['not "(0,0).0"']),
+    "begin as text": (of(conv=[box("0", CONV)]), ["stages['conv'][0].begin: must be 4 integers"]),
+    "a negative begin": (of(conv=[box([0, -1, 0, 0], CONV)]), [".begin: must be 4 integers of 0"]),
+    "a box of another rank": (
+        of(conv=[box([0, 0], [8, 8])]),
+        ["stages['conv'][0].begin: must be 4 integers of 0 or more, not [0, 0]"],
+    ),
+    "a shape of another rank": (
+        of(conv=[box([0] * 4, [8, 8])]),
+        ["stages['conv'][0].shape: must be 4 integers of 1 or more, not [8, 8]"],
+    ),
+    "an empty box": (of(conv=[box([0] * 4, [1, 0, 8, 8])]), [".shape: must be 4 integers of 1"]),
+    "a box outside": (
+        of(conv=[box([0, 4, 0, 0], CONV)]),
+        ["stages['conv'][0]: ends at [1, 12, 8, 8], outside of the result of [1, 8, 8, 8]"],
+    ),
+    "a box far outside": (of(conv=[box([0, 10**30, 0, 0], CONV)]), ["outside of the result"]),
+    "boxes that overlap": (
+        of(conv=[box([0] * 4, [1, 5, 8, 8]), box([0, 4, 0, 0], [1, 4, 8, 8])]),
+        ["stages['conv'][1]: overlaps shard 0"],
+    ),
+    "a box twice": (of(conv=[GOOD, GOOD]), ["stages['conv'][1]: overlaps shard 0"]),
+    "a hole": (
+        of(conv=[box([0] * 4, [1, 4, 8, 8]), box([0, 5, 0, 0], [1, 3, 8, 8])]),
+        ["stages['conv']: no shard computes element [0, 4, 0, 0] of the result"],
+    ),
+    "a cut softmax": (
+        cut("softmax", 1, [5], [1, 10]),
+        ["stages['softmax'][0]: the stage (softmax) cannot compute this box alone: a softmax"],
+    ),
+    "a cut reshape": (cut("flat", 1, [64], [1, 128]), ["stages['flat'][0]", "(reshape)"]),
+    "a cut through groups": (
+        cut("grouped", 3, [4, 8], GROUPED),
+        ["stages['grouped'][1]", "(conv2d)", "channels 4 to 8 cut a group of 6"],
+    ),
+    "a cut through a multiplier": (
+        cut("depthwise", 3, [4], WIDE),
+        ["stages['depthwise'][0]", "(depthwise)", "channels 0 to 4 cut the 3 results of one"],
+    ),
+    "a depth of 3": (
+        of(conv=[{**GOOD, "depth": 3}]),
+        ["stages['conv'][0].depth: must be a power of two up to 4096, not 3"],
+    ),
+    "a depth of 0": (of(conv=[{**GOOD, "depth": 0}]), ["depth: must be a power of two", "not 0"]),
+    "a depth that is too deep": (of(conv=[{**GOOD, "depth": 8192}]), ["up to 4096, not 8192"]),
+    "a depth with a point": (of(conv=[{**GOOD, "depth": 2.0}]), ["not 2.0"]),
+    "a depth that is true": (of(conv=[{**GOOD, "depth": True}]), ["not true"]),
+    "a depth of one operand": (
+        of(add=[{**GOOD, "depth": [2, 3]}]),
+        ["stages['add'][0].depth[1]: must be a power of two", "not 3"],
+    ),
+    "depths of too many operands": (
+        of(add=[{**GOOD, "depth": [1, 2, 4]}]),
+        ["stages['add'][0].depth: the stage reads 2 tensors, and 3 depths are given"],
+    ),
+    "depths of too few operands": (
+        of(add=[{**GOOD, "depth": [4]}]),
+        ["stages['add'][0].depth: the stage reads 2 tensors, and 1 depth is given"],
+    ),
+    "a general depth of 3": ({**of(), "depth": 3}, ["mapping: depth: must be a power of two"]),
+    "a general depth as a list": ({**of(), "depth": [2]}, ["depth: must be a power", "[2]"]),
+    "a source by another name": (
+        {**of(), "source": "usb"},
+        ["source: must be 'host', 'dram' or a PE, not \"usb\""],
+    ),
+    "DRAM where there is none": (
+        {**of(), "source": "dram"},
+        ["source: grid-4x4 has no DRAM: its file gives no links.dram"],
+    ),
+    "a source that is no PE": ({**of(), "source": [9, 9, 9]}, ["source: grid-4x4 has no PE"]),
+    "a source of another type": ({**of(), "source": True}, ["source: must be", "not true"]),
+    "no PEs": (of(conv={}), ["stages['conv']: 'pes' is missing"]),
+    "an empty list of PEs": (of(conv={"pes": []}), ["['conv'].pes: must be a list of PEs, not []"]),
+    "PEs as one PE": (of(conv={"pes": PE}), ["stages['conv'].pes[0]: must be 3 integers", "not 0"]),
+    "a wrong PE of some": (of(conv={"pes": [PE, [0, 9, 0]]}), ["pes[1]: grid-4x4 has no PE"]),
+    "an axis that is none": (
+        of(conv={"pes": [PE], "axis": "depth"}),
+        ["stages['conv'].axis: is none of batch, height, width, channels: \"depth\""],
+    ),
+    "an axis of another type": (of(conv={"pes": [PE], "axis": 1}), [".axis: is none of", ": 1"]),
+    "an axis that a dense layer has not": (
+        of(dense={"pes": [PE], "axis": "height"}),
+        ["stages['dense'].axis: is none of batch, channels"],
+    ),
+    "an axis that is not cut": (
+        of(softmax={"pes": [PE, PE], "axis": "channels"}),
+        ["stages['softmax'].axis: the stage (softmax) cannot be cut along it"],
+    ),
+    "an axis that is too short": (
+        of(conv={"pes": [PE] * 9, "axis": "height"}),
+        ["stages['conv'].axis: the stage (conv2d): 8 cannot be cut into 9 pieces"],
+    ),
+    "an axis with a multiplier": (
+        of(depthwise={"pes": [PE] * 9, "axis": "channels"}),
+        ["stages['depthwise'].axis: the stage (depthwise): 24 cannot be cut into 9 pieces that it"],
+    ),
+    "PEs for what is not cut": (
+        of(softmax={"pes": [PE, PE]}),
+        ["stages['softmax'].pes: the stage (softmax) cannot be cut into 2 pieces"],
+    ),
+    "a wrong depth of a short form": (of(conv={"pes": [PE], "depth": 3}), ["['conv'].depth"]),
+    "split_inputs as a list": ({**of(), "split_inputs": []}, ["split_inputs: must be an object"]),
+    "one part": (
+        {**of(), "split_inputs": {"pointwise": 1}},
+        ["split_inputs['pointwise']: must be an integer of 2 or more, not 1"],
+    ),
+    "parts as text": ({**of(), "split_inputs": {"pointwise": "2"}}, ['not "2"']),
+    "too many parts": (
+        {**of(), "split_inputs": {"pointwise": 25}},
+        ["['pointwise']: the stage (conv2d) has 24 input channels", "into 25 parts"],
+    ),
+    "parts of a stage that has none": (
+        {**of(), "split_inputs": {"pool": 2}},
+        ["split_inputs['pool']: the stage (pool) cannot be cut over its input channels"],
+    ),
+    "parts of groups": ({**of(), "split_inputs": {"grouped": 2}}, ["['grouped']", "cannot be cut"]),
+    "parts of an unknown stage": (
+        {**of(), "split_inputs": {"pointwize": 2}},
+        ["split_inputs['pointwize']: the model has no such stage; did you mean 'pointwise'?"],
+    ),
+    "a part that is not there": (
+        {**of(**{"pointwise/2": [GOOD]}), "split_inputs": {"pointwise": 2}},
+        ["stages['pointwise/2']: the model has no such stage; did you mean 'pointwise/"],
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes(mistake: str, stages: Compilation, grid: Machine) -> None:
+    data, wanted = MISTAKES[mistake]
+    message = refused(data, stages, grid)
+    for part in wanted:
+        assert part in message, message
+
+
+def test_a_reserved_pe(stages: Compilation) -> None:
+    chip = load_machine("spinn2-chip")
+    message = refused(of(conv=[{**GOOD, "pe": [1, 1, 0]}]), stages, chip)
+    assert message.endswith("PE (1,1).0 of spinn2-chip is set aside for management")
+    assert "source: PE (1,1).0" in refused({**of(), "source": [1, 1, 0]}, stages, chip)
+
+
+# Files
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / "mapping.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", "is not JSON: Expecting value: line 1 column 1"),
+        ("{format: 1}", "is not JSON: Expecting property name"),
+        ('{"format": 1,}', "is not JSON"),
+        (b"\xff\xfe", "is not JSON: it is no text"),
+        ("[" * 100_000, "is not JSON: "),
+        ("9" * 10_000, "is not JSON: "),
+        ('{"format": 1, "stages": {"a": [], "a": []}}', ": 'a' is given twice in one object"),
+        ('{"format": 1, "format": 1, "stages": {}}', ": 'format' is given twice"),
+        ('{"stages": {"a": [{"pe": 1, "pe": 2}]}}', ": 'pe' is given twice"),
+    ],
+)
+def test_files_that_are_no_mapping(text: str | bytes, wanted: str, tmp_path: Path) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(MappingError) as caught:
+        read_mapping(path)
+    assert str(caught.value).startswith(f"mapping {path}") and wanted in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match=r"none\.json cannot be read: No such file"):
+        read_mapping(tmp_path / "none.json")
+    with pytest.raises(MappingError, match="cannot be read: Is a directory"):
+        read_mapping(str(tmp_path))
+
+
+def test_data_as_a_file_has_them() -> None:
+    given = {"format": 1, "stages": {"a": [{"pe": (1, 2, 3)}]}}
+    assert read_mapping(given) == ({"format": 1, "stages": {"a": [{"pe": [1, 2, 3]}]}}, "mapping")
+    for no_json in ({"pe": {1, 2}}, {"pe": np.int64(3)}, {(1, 2): 3}, b"{}"):
+        with pytest.raises(MappingError, match="mapping: is not what JSON can say"):
+            read_mapping(no_json)
+
+
+# What is right
+
+
+def parsed(data: dict[str, Any], stages: Compilation, machine: Machine) -> Any:
+    return parse_mapping(data, stages_of(stages), machine)
+
+
+def test_short_forms(stages: Compilation, grid: Machine) -> None:
+    pes = [[0, 0, 0], [1, 0, 0], [2, 0, 0]]
+    data = of(
+        conv={"pes": pes, "axis": "height", "depth": 4},
+        depthwise={"pes": pes, "axis": "channels"},
+        grouped={"pes": pes, "axis": "channels"},
+        softmax={"pes": pes[2:]},
+        add={"pes": pes[:2], "depth": [4, 1]},
+    )
+    found = parsed(data, stages, grid)
+    assert [shard.pe for shard in found.stages["conv"]] == [0, 1, 2]
+    assert [s.box.shape for s in found.stages["conv"]] == [(1, n, 8, 8) for n in (2, 3, 3)]
+    # Three results of each channel stay together, and no piece is of two groups of six.
+    assert [s.box.begin[3] for s in found.stages["depthwise"]] == [0, 6, 15]
+    assert [s.box.begin[3] for s in found.stages["grouped"]] == [0, 3, 6]
+    assert [s.box.shape for s in found.stages["softmax"]] == [(1, 10)]
+    assert found.depths == {
+        **{("conv", i): (4,) for i in range(3)},
+        **{("add", i): (4, 1) for i in range(2)},
+    }
+    assert (found.source, found.default_depth) == (HOST, 2)
+
+
+def test_the_order_in_a_file_changes_nothing(stages: Compilation, grid: Machine) -> None:
+    rows = {name: [whole(name, stages)] for name in NAMES}
+    straight, turned = of(**rows), of(**dict(reversed(rows.items())))
+    texts = {mapping_text(parsed(d, stages, grid), grid, "model") for d in (straight, turned)}
+    assert len(texts) == 1
+
+
+def test_sources(stages: Compilation, grid: Machine) -> None:
+    chip = load_machine("spinn2-chip")
+    assert parsed({**of(), "source": "dram"}, stages, chip).source == DRAM
+    assert parsed({**of(), "source": [0, 1, 0]}, stages, grid).source == 4
+    assert parsed({**of(), "source": [0, 1, 0]}, stages, grid).pes == [4]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_written_is_read_back(stages: Compilation, grid: Machine, seed: int) -> None:
+    data = random_mapping(stages, grid, 16, 5, np.random.default_rng(seed))
+    placing = Placing(stages, grid, data)
+    text = mapping_text(placing.fixed, grid, "model")
+    again = Placing(stages, grid, json.loads(text))
+    assert again.is_complete and again.fixed == placing.fixed
+    assert mapping_text(again.fixed, grid, "model") == text
+
+
+@pytest.mark.parametrize(
+    "fixed",
+    [
+        {"conv": {"pes": [[3, 3, 0], [2, 3, 0]], "axis": "width"}},
+        {"softmax": {"pes": [[1, 1, 0]]}, "pool": {"pes": [[1, 1, 0]]}},
+        {"depthwise": {"pes": [[x, 0, 0] for x in range(4)]}, "add": {"pes": [[0, 3, 0]]}},
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"source": [2, 2, 0]}, {"depth": 1}, {"depth": 4}])
+def test_what_is_fixed_stays(
+    fixed: dict[str, Any], more: dict[str, Any], stages: Compilation, grid: Machine
+) -> None:
+    data = {**of(**fixed), **more}
+    placing = Placing(stages, grid, data)
+    chosen = placing.search(placing.place).mapping
+    wanted = parsed(data, stages, grid)
+    assert list(chosen.stages) == [s.label.data for s in stages_of(stages)]
+    for name in fixed:
+        assert chosen.stages[name] == wanted.stages[name]
+    assert (chosen.source, chosen.default_depth) == (wanted.source, more.get("depth", 2))
+    # What the rule places keeps away from PEs that were given.
+    rest = {shard.pe for name in NAMES if name not in fixed for shard in chosen.stages[name]}
+    assert not rest & set(wanted.pes)
+
+
+def test_depths_that_are_fixed_stay(stages: Compilation, grid: Machine) -> None:
+    """Even those of a skip that the rule would deepen."""
+    pes = [[x, y, 0] for y in range(4) for x in range(4)]
+    chain = {name: {"pes": [pe]} for name, pe in zip(NAMES, pes, strict=False)}
+    free = Placing(stages, grid, of(**{n: v for n, v in chain.items() if n != "softmax"}))
+    deepened = free.search(free.place).mapping.depths
+    assert deepened["add", 0][0] > 2
+    held = of(**{**chain, "add": {"pes": [pes[3]], "depth": [1, 1]}})
+    del held["stages"]["softmax"]
+    placing = Placing(stages, grid, held)
+    assert placing.search(placing.place).mapping.depths["add", 0] == (1, 1)
+
+
+def test_an_explicit_depth_is_not_given_up(stages: Compilation, grid: Machine) -> None:
+    assert Placing(stages, grid, {**of(), "depth": 2}).is_depth_fixed
+    assert not Placing(stages, grid, of()).is_depth_fixed
+
+
+# What does not fit
+
+
+def test_too_much_on_a_pe(stages: Compilation, tmp_path: Path) -> None:
+    machine = small_machine(tmp_path, 8192)
+    data = of(**{name: [whole(name, stages)] for name in NAMES})
+    with pytest.raises(DoesNotFitError) as caught:
+        placing = Placing(stages, machine, data)
+        placing.search(placing.place)
+    message = str(caught.value)
+    assert message.startswith("program p0 does not fit: memory region sram needs ")
+    assert "8192 are there" in message and "arena" in message and "stack 4096" in message
+    assert message.endswith(
+        "; give that PE fewer or smaller shards or shallower slots, or use a "
+        "machine with more memory a PE"
+    )
+    data["stages"]["softmax"] = [whole("softmax", stages, [1, 0, 0])]
+    with pytest.raises(DoesNotFitError, match=r"program p\d on PE \(0,0\)\.0 does not fit"):
+        placing = Placing(stages, machine, data)
+        placing.search(placing.place)
+
+
+def test_depths_take_memory(stages: Compilation, grid: Machine) -> None:
+    data = of(**{name: [whole(name, stages)] for name in NAMES})
+    data["stages"]["conv"] = [whole("conv", stages, depth=4096)]
+    with pytest.raises(DoesNotFitError, match=r"sram needs \d{7} bytes.*arena \d{7}") as caught:
+        placing = Placing(stages, grid, data)
+        placing.search(placing.place)
+    assert caught.value.section == "memory region sram"
+
+
+def test_more_slots_than_tables_hold(stages: Compilation, tmp_path: Path) -> None:
+    """Each element for itself, from another PE: as many slots."""
+    machine = small_machine(tmp_path, 1 << 20)
+    shape = [1, 8, 8, 8]
+    boxes = [[0, y, x, c] for y in range(8) for x in range(8) for c in range(8)][:300]
+    rest = [
+        box([0, y, x, c], [1, 1, 1, 1], pe=[1, 0, 0])
+        for y in range(8)
+        for x in range(8)
+        for c in range(8)
+    ][300:]
+    rows = [box(begin, [1, 1, 1, 1]) for begin in boxes] + rest
+    assert len(rows) == int(np.prod(shape))
+    data = of(**{name: [whole(name, stages, [2, 0, 0])] for name in NAMES})
+    data["stages"]["add"] = rows
+    with pytest.raises(MappingError) as caught:
+        placing = Placing(stages, machine, data)
+        placing.search(placing.place)
+    message = str(caught.value)
+    assert message.startswith("PE (0,0).0 of small has 600 slots, the largest of 16 bytes; ")
+    assert "tables hold 256" in message and message.endswith("spread them over more PEs")
+
+
+def small_machine(folder: Path, size: int) -> Machine:
+    """Three PEs."""
+    path = folder / "small.toml"
+    path.write_text(
+        "format = 1\n[pe_class.m4]\ncore = 'cortex-m4f'\nclock_mhz = 150\nstack_bytes = 4096\n"
+        f"memory = [{{ name = 'sram', origin = 0, bytes = {size}, "
+        "holds = ['code', 'constants', 'data'] }]\n"
+        "[grid]\nwidth = 3\nheight = 1\npe_class = 'm4'\n",
+        encoding="ascii",
+    )
+    return load_machine(path)
