@@ -1,0 +1,213 @@
+"""Boxes by rule and the balanced rule: what always holds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.meshes import stage_graph
+from support.networks import Network
+from weft.dialects.stages import Stage
+from weft.dialects.stages.base import shape_of
+from weft.dialects.stages.box import Box
+from weft.machines import PeClass
+from weft.machines.model import CostData
+from weft.mapping.balance import Worker, _Rule, balanced
+from weft.mapping.cost import cost
+from weft.mapping.mapping import Mapping
+from weft.mapping.split import can_cut, cuttable_axes, grid_boxes, split, split_along
+from weft.transforms.cut_stages import stages_of
+
+BIG = PeClass("big", "cortex-m4f", 300_000_000, 4096, ())
+LITTLE = PeClass("little", "cortex-m4f", 100_000_000, 4096, (), CostData(kinds={"conv2d": 3.0}))
+
+
+@pytest.fixture(scope="module")
+def stages() -> list[Stage]:
+    """A chain with a skip, and stages that are cut at groups, by rows only, or not at all."""
+    n = Network(np.random.default_rng(0))
+    conv = n.conv2d(n.input((1, 9, 8, 4)), 10, (3, 3))
+    wide = n.depthwise_conv2d(conv, (3, 3), multiplier=3)
+    added = n.add(conv, n.conv2d(wide, 10, (1, 1)))
+    pooled = n.max_pool2d(added, (2, 2), (2, 2))
+    weights, zeros = np.ones((12, 1, 1, 5), np.int8), np.zeros(12, int)
+    scale = {"scale": 0.1, "zero_point": 0}
+    grouped = n.builder.conv2d(pooled.tensor, weights, zeros, np.full(12, 0.01), **scale)
+    n.builder.output(n.softmax(n.fully_connected(n.flatten(pooled), 11)).tensor, grouped)
+    return stages_of(stage_graph(n.builder.build()))
+
+
+def check_whole(shape: Sequence[int], boxes: Sequence[Box]) -> None:
+    """Every element is in one box."""
+    count = np.zeros(shape, int)
+    for box in boxes:
+        assert box.is_inside(shape)
+        count[tuple(slice(b, e) for b, e in zip(box.begin, box.end, strict=True))] += 1
+    assert (count == 1).all()
+
+
+@given(data=st.data())
+@settings(max_examples=100)
+def test_grids(data: st.DataObject) -> None:
+    shape = data.draw(st.lists(st.integers(1, 12), min_size=1, max_size=4))
+    counts = [data.draw(st.integers(1, extent)) for extent in shape]
+    boxes = grid_boxes(shape, counts)
+    assert len(boxes) == np.prod(counts)
+    check_whole(shape, boxes)
+    for axis in range(len(shape)):
+        extents = {box.shape[axis] for box in boxes}
+        assert max(extents) - min(extents) <= 1
+
+
+@pytest.mark.parametrize("pieces", [*range(1, 20), 40, 148])
+def test_split(stages: list[Stage], pieces: int) -> None:
+    for stage in stages:
+        boxes = split(stage, pieces, BIG)
+        assert 1 <= len(boxes) <= pieces
+        assert boxes == split(stage, pieces, BIG)
+        check_whole(shape_of(stage.result), boxes)
+        for box in boxes:
+            stage.cut(box)
+        fewer = split(stage, max(1, pieces - 1), BIG)
+        assert max(b.size for b in boxes) <= max(b.size for b in fewer)
+
+
+def test_split_uses_all_pieces_where_it_can(stages: list[Stage]) -> None:
+    found = {s.kind: len(split(s, 4, BIG)) for s in stages}
+    assert found["conv2d"] == found["depthwise"] == found["binary"] == 4
+    assert found["softmax"] == found["reshape"] == 1
+
+
+def test_split_along(stages: list[Stage]) -> None:
+    for stage in stages:
+        shape = shape_of(stage.result)
+        for axis, extent in enumerate(shape):
+            for pieces in range(1, extent + 2):
+                boxes = split_along(stage, axis, pieces)
+                if boxes:
+                    assert len(boxes) == pieces
+                    assert pieces == 1 or axis in cuttable_axes(stage)
+                    check_whole(shape, boxes)
+                    assert all(can_cut(stage, box) for box in boxes)
+        assert all(split_along(stage, axis, 2) for axis in cuttable_axes(stage))
+
+
+# The rule
+
+
+def workers_of(kinds: Sequence[PeClass], capacity: int, first: int = 0) -> list[Worker]:
+    return [
+        Worker(first + i, kind, capacity * (2 if kind is BIG else 1))
+        for i, kind in enumerate(kinds)
+    ]
+
+
+def check_mapping(stages: list[Stage], workers: Sequence[Worker], found: Mapping) -> None:
+    by_pe = {worker.pe: worker for worker in workers}
+    assert list(found.stages) == [s.label.data for s in stages]
+    for stage in stages:
+        shards = found.stages[stage.label.data]
+        check_whole(shape_of(stage.result), [shard.box for shard in shards])
+        assert len({shard.pe for shard in shards}) == len(shards)
+        assert all(shard.pe in by_pe for shard in shards)
+    # Neighbours share a PE, and nobody comes back to one.
+    order = [shard.pe for s in stages for shard in found.stages[s.label.data]]
+    places = [workers.index(by_pe[pe]) for pe, _ in groupby(order)]
+    assert places == sorted(set(places))
+    rule = _Rule(stages, workers)
+    for worker in workers:
+        mine = [
+            (i, shard.box)
+            for i, s in enumerate(stages)
+            for shard in found.stages[s.label.data]
+            if shard.pe == worker.pe
+        ]
+        whole = [i for i, box in mine if box == Box.whole(shape_of(stages[i].result))]
+        if whole:
+            assert len(whole) == len(mine) and whole == list(range(whole[0], whole[-1] + 1))
+            assert rule.group_bytes(whole[0], whole[-1], worker) <= worker.capacity
+        for i, box in mine:
+            needs = cost(stages[i], box, worker.pe_class)
+            assert i in whole or needs.memory_bytes <= worker.capacity
+
+
+def period(stages: list[Stage], workers: Sequence[Worker], found: Mapping) -> float:
+    """Seconds a frame of the slowest PE."""
+    by_pe = {worker.pe: worker for worker in workers}
+    load = dict.fromkeys(by_pe, 0.0)
+    for stage in stages:
+        for shard in found.stages[stage.label.data]:
+            pe_class = by_pe[shard.pe].pe_class
+            load[shard.pe] += cost(stage, shard.box, pe_class).cycles / pe_class.clock_hz
+    return max(load.values())
+
+
+@given(
+    kinds=st.lists(st.sampled_from([BIG, LITTLE]), min_size=1, max_size=20),
+    capacity=st.integers(0, 8000),
+    first=st.integers(0, 100),
+)
+@settings(max_examples=40)
+def test_balanced(stages: list[Stage], kinds: list[PeClass], capacity: int, first: int) -> None:
+    workers = workers_of(kinds, capacity, first)
+    found = balanced(stages, workers)
+    assert found == balanced(stages, workers)
+    if found is not None:
+        check_mapping(stages, workers, found)
+
+
+@pytest.mark.parametrize("kind", [BIG, LITTLE])
+def test_more_pes_are_never_slower(stages: list[Stage], kind: PeClass) -> None:
+    periods = []
+    for count in range(1, 25):
+        workers = workers_of([kind] * count, 1 << 20)
+        found = balanced(stages, workers)
+        assert found is not None
+        check_mapping(stages, workers, found)
+        periods.append(period(stages, workers, found))
+    assert all(b <= a * (1 + 1e-9) for a, b in pairwise(periods))
+    assert periods[7] < periods[0] / 4
+
+
+def test_faster_pes_get_more(stages: list[Stage]) -> None:
+    """Three big and six little ones: better than the big ones alone, or nine little ones."""
+    mixed = workers_of([BIG] * 3 + [LITTLE] * 6, 1 << 20)
+    found = balanced(stages, mixed)
+    assert found is not None
+    for kinds in ([BIG] * 3, [LITTLE] * 9):
+        workers = workers_of(kinds, 1 << 20)
+        other = balanced(stages, workers)
+        assert other is not None
+        assert period(stages, mixed, found) < period(stages, workers, other)
+
+
+def test_what_no_little_pe_holds_goes_to_a_big_one(stages: list[Stage]) -> None:
+    """A stage that cannot be cut, where the first PEs are too small for it."""
+    last = [s for s in stages if s.kind == "softmax"]
+    needs = cost(last[0], Box.whole(shape_of(last[0].result)), BIG).memory_bytes
+    workers = [Worker(i, LITTLE, needs - 1) for i in range(3)] + [Worker(7, BIG, needs)]
+    found = balanced(last, workers)
+    assert found is not None
+    assert [shard.pe for shards in found.stages.values() for shard in shards] == [7]
+    assert balanced(last, workers[:3]) is None
+
+
+def test_slow_pes_first_do_not_hide_fast_ones(stages: list[Stage]) -> None:
+    slow = PeClass("slow", "cortex-m4f", 1_000_000, 4096, ())
+    workers = [Worker(0, slow, 1 << 20), *workers_of([BIG] * 3, 1 << 20, 1)]
+    found, without = balanced(stages, workers), balanced(stages, workers[1:])
+    assert found is not None and without is not None
+    assert period(stages, workers, found) <= period(stages, workers, without) * (1 + 1e-6)
+
+
+def test_no_pes_and_no_room(stages: list[Stage]) -> None:
+    assert balanced(stages, []) is None
+    assert balanced(stages, workers_of([BIG] * 100, 0)) is None
+    fixed = balanced(stages, workers_of([BIG], 1 << 20))
+    assert fixed is not None
+    assert balanced(stages, [], fixed.stages) == fixed
