@@ -31,6 +31,7 @@ from weft.mapping.marked_graph import (
 
 #: Deeper slots than this cost more memory than a faster frame is worth.
 _MAX_DEPTH = 16
+_SLOTS_IN_TEXT = 3
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,21 @@ class _Timer:
         self.templates = mesh.templates
         self.ticks = lcm(*(c.clock_hz for c in machine.classes.values()))
         self.work: dict[tuple[str, str], float] = {}
-        self.names = [self.name(i, place) for i, place in enumerate(self.places)]
+        self.names = self.names_of_places()
         self.ports = [mesh.ports(p, self.templates[p.template_name]) for p in self.places]
         self.transitions: list[Transition] = []
         self.rings: list[Ring] = []
         self.owners: list[tuple[int, int]] = []  # place and read of each ring; -1 for outputs
 
-    @staticmethod
-    def name(number: int, place: PlaceOp) -> str:
-        labels = [label.data for label in place.labels]
-        return f"{number}:{'+'.join([*labels[:1], *labels[1:][-1:]]) or 'scatter'}"
+    def names_of_places(self) -> list[str]:
+        """What they compute, and where; each its own."""
+        names: list[str] = []
+        for number, place in enumerate(self.places):
+            labels = [label.data for label in place.labels]
+            what = " to ".join([*labels[:1], *labels[1:][-1:]]) or "a copy"
+            name = f"{what} on {self.resource(place.pe_index)}"
+            names.append(f"{name}, number {number}" if name in names else name)
+        return names
 
     def resource(self, pe: int) -> str:
         return f"PE {self.usable[pe]}" if pe < len(self.usable) else "host"
@@ -193,9 +199,21 @@ def timing(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> Timing:
     return Timing(
         float(ticks / bound.period_cycles) if bound.period_cycles else 0.0,
         float(ticks / slowest) if slowest else 0.0,
-        bound.limited_by,
+        _limited_by(bound),
         bound.kind,
     )
+
+
+def _limited_by(bound: Bound) -> str:
+    """The resource, or the slots that are too shallow, and so what to deepen."""
+    if bound.kind == "resource":
+        return bound.limited_by
+    slots = [
+        f"{c.consumer} has room for {c.depth} frame{'s'[: c.depth != 1]} from {c.producer}"
+        for c in bound.channels
+    ]
+    more = f", and {len(slots) - _SLOTS_IN_TEXT} more" if len(slots) > _SLOTS_IN_TEXT else ""
+    return f"shallow slots: {', '.join(slots[:_SLOTS_IN_TEXT])}{more}"
 
 
 def deeper(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> dict[tuple[int, int], int]:
