@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("native",)
 
-#: Tasks of no stage: borders of slots, and constants that are outputs.
+#: Tasks of no stage: borders of slots, parts of results, and constants that are outputs.
 PREPARATION = ("border", "copy")
 
 

@@ -163,10 +163,13 @@ class _MeshWriter:
         labels = [label.data for label in place.labels]
         made = []
         for task in shard.of_type(TaskOp):
-            label = labels[int(task.label.data)] if task.label.data.isdigit() else task.label.data
+            is_stage = task.label.data.isdigit()
+            label = labels[int(task.label.data)] if is_stage else task.label.data
+            # What is cut out between two stages of a firing is no stage of the model.
+            kind = "copy" if task.stage.data == "slice" and not is_stage else task.stage.data
             calls = [self.call(c, place, slots) for c in task.calls]
             names = tuple(sorted({c.kernel_name for c in task.calls}))
-            row = PeTask(label, task.stage.data, int(task.macs.value.data), names)
+            row = PeTask(label, kind, int(task.macs.value.data), names)
             made.append((row, calls))
         return made
 
