@@ -163,7 +163,7 @@ def compile(
 
 def _speed(facts: dict[str, Any]) -> str:
     return (
-        f"  at most {facts['predicted_fps']:g} frames/s by the model of time, "
+        f"  at most {facts['predicted_fps']:g} frames/s on the machine by the model of time, "
         f"limited by {facts['limited_by']}"
     )
 
@@ -254,6 +254,9 @@ def run(
     for info, array in zip(program.outputs, outputs[0], strict=True):
         text.append(f"  {info.name} {info.dtype}{list(info.shape)}: {_preview(array)}")
     text.append(f"  sha256 of the output {digest}")
+    if len(outputs) > 1:
+        text.append(f"  {report['measured_fps']:g} frames/s on this computer")
+    text.append(_speed(report))
     _emit(report, as_json, "\n".join(text))
 
 

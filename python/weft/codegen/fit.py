@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from weft.errors import DoesNotFitError
 from weft.machines.model import MemoryRegion, PeClass
 
-_HELP = "use a machine with more memory a PE, or a smaller model"
+_HELP = "use more PEs, a machine with more memory a PE, or a smaller model"
 _HELP_OF_MANY = (
     "give that PE fewer or smaller shards or shallower slots, or use a machine with more memory a "
     "PE"

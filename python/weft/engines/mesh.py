@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -67,22 +68,20 @@ class Mesh:
         free: dict[str, list[Pe]] = {}
         for pe in self._free:
             free.setdefault(self.machine.class_of(pe).name, []).append(pe)
-        chosen: list[Pe] = []
-        for row in program.pes:
-            candidates = free.get(row["pe_class"], [])
-            if not candidates:
+        needed = Counter(row["pe_class"] for row in program.pes)
+        for name, count in needed.items():
+            if len(free.get(name, [])) < count:
                 raise EngineError(
-                    f"{program.folder.name} needs {len(program.pes)} PEs of class "
-                    f"{row['pe_class']}; {self.machine.name} has {len(chosen)} free"
+                    f"{_name(program)} needs {count} PEs of class {name}; "
+                    f"{self.machine.name} has {len(free.get(name, []))} free"
                 )
-            chosen.append(candidates.pop(0))
-        return chosen
+        return [free[row["pe_class"]].pop(0) for row in program.pes]
 
     def _checked(self, program: Program, pes: list[Pe]) -> list[Pe]:
         rows = program.pes
         if len(pes) != len(rows) or len(set(pes)) != len(pes):
             raise EngineError(
-                f"{program.folder.name} goes on {len(rows)} different PEs; {len(pes)} given"
+                f"{_name(program)} goes on {len(rows)} different PEs; {len(pes)} given"
             )
         for pe, row in zip(pes, rows, strict=True):
             if pe not in self._free:
@@ -90,7 +89,7 @@ class Mesh:
             if self.machine.class_of(pe).name != row["pe_class"]:
                 raise EngineError(
                     f"PE {pe} is of class {self.machine.class_of(pe).name}; "
-                    f"{program.folder.name} was compiled for {row['pe_class']} there"
+                    f"{_name(program)} was compiled for {row['pe_class']} there"
                 )
         return pes
 
@@ -115,3 +114,7 @@ class Mesh:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _name(program: Program) -> str:
+    return str(program.manifest["model"]["name"])
