@@ -14,12 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Conv2d(Kernel):
-    """``out[i, j, c] = requantise(bias[c] + sum x[i*s + p*d, j*s + q*d, k] * w[c, p, q, k])``.
-
-    ``x`` points at the first element under the filter; padding is part of the buffer. The input's
-    zero point is folded into ``bias``. Accumulation is modulo 2^32.
-    """
+class WindowKernel(Kernel):
+    """What convolutions have as constants: filter, stride, dilation, channels to reduce over."""
 
     kernel_h: int
     kernel_w: int
@@ -28,6 +24,25 @@ class Conv2d(Kernel):
     dilation_h: int
     dilation_w: int
     in_channels: int
+
+    @property
+    def window(self) -> str:
+        """All constants in a few characters, for the name."""
+        text = f"{self.kernel_h}x{self.kernel_w}"
+        if (self.stride_h, self.stride_w) != (1, 1):
+            text += f"_s{self.stride_h}x{self.stride_w}"
+        if (self.dilation_h, self.dilation_w) != (1, 1):
+            text += f"_d{self.dilation_h}x{self.dilation_w}"
+        return f"{text}_c{self.in_channels}"
+
+
+@dataclass(frozen=True)
+class Conv2d(WindowKernel):
+    """``out[i, j, c] = requantise(bias[c] + sum x[i*s + p*d, j*s + q*d, k] * w[c, p, q, k])``.
+
+    ``x`` points at the first element under the filter; padding is part of the buffer. The input's
+    zero point is folded into ``bias``. Accumulation is modulo 2^32.
+    """
 
     pointers = ("x", "w", "bias", "multiplier", "shift", "out")
     numbers = (
@@ -47,12 +62,7 @@ class Conv2d(Kernel):
 
     @property
     def name(self) -> str:
-        text = f"conv2d_s8_{self.kernel_h}x{self.kernel_w}"
-        if (self.stride_h, self.stride_w) != (1, 1):
-            text += f"_s{self.stride_h}x{self.stride_w}"
-        if (self.dilation_h, self.dilation_w) != (1, 1):
-            text += f"_d{self.dilation_h}x{self.dilation_w}"
-        return f"{text}_c{self.in_channels}"
+        return f"conv2d_s8_{self.window}"
 
     @property
     def summary(self) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weft.kernels.base import Kernel
+from weft.kernels.conv2d import WindowKernel
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -17,19 +18,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PartialConv2d(Kernel):
+class PartialConv2d(WindowKernel):
     """``out[i, j, c] = sum x[i*s + p*d, j*s + q*d, k] * w[c, p, q, k]``, int32, no bias.
 
     Otherwise like ``Conv2d``.
     """
-
-    kernel_h: int
-    kernel_w: int
-    stride_h: int
-    stride_w: int
-    dilation_h: int
-    dilation_w: int
-    in_channels: int
 
     pointers = ("x", "w", "out")
     numbers = ("out_h", "out_w", "out_channels", "x_row", "x_pixel", "out_row", "out_pixel")
@@ -38,12 +31,7 @@ class PartialConv2d(Kernel):
 
     @property
     def name(self) -> str:
-        text = f"partial_conv2d_s32_{self.kernel_h}x{self.kernel_w}"
-        if (self.stride_h, self.stride_w) != (1, 1):
-            text += f"_s{self.stride_h}x{self.stride_w}"
-        if (self.dilation_h, self.dilation_w) != (1, 1):
-            text += f"_d{self.dilation_h}x{self.dilation_w}"
-        return f"{text}_c{self.in_channels}"
+        return f"partial_conv2d_s32_{self.window}"
 
     @property
     def summary(self) -> str:
