@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from weft.machines.model import Machine, PeClass
@@ -15,6 +16,7 @@ def summary(machine: Machine) -> dict[str, Any]:
         "description": machine.description,
         "pes": sum(1 for _ in machine.pes()),
         "pes_usable": len(machine.usable()),
+        "links": dict(machine.links),
         "classes": {name: _class(c) for name, c in machine.classes.items()},
     }
 
@@ -29,6 +31,7 @@ def _class(pe_class: PeClass) -> dict[str, Any]:
             {"name": r.name, "origin": r.origin, "bytes": r.length, "holds": list(r.holds)}
             for r in pe_class.memory
         ],
+        "cost": {**asdict(pe_class.cost), "kinds": dict(pe_class.cost.kinds)},
     }
 
 
@@ -48,6 +51,7 @@ def describe(machine: Machine) -> str:
                 f"    {region.name}: {region.length} bytes at {region.origin:#x} for "
                 f"{', '.join(region.holds)}"
             )
+    lines += [f"  link {name}: {rate} bytes/s" for name, rate in machine.links.items()]
     if machine.width * machine.height > 1:
         lines.append("  nodes, by usable PEs ('.' is missing), first row at the bottom:")
         usable = machine.usable()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from pathlib import Path
 
 import pytest
 
+from weft.dialects import stages
 from weft.errors import MachineError, WeftError
 from weft.machines import bundled_machines, load_machine
 from weft.machines.describe import describe, summary
-from weft.machines.model import Pe
+from weft.machines.model import KINDS, CostData, Pe
 
 GOOD = """\
 format = 1
@@ -167,6 +170,85 @@ MISTAKES = {
         ["grid.exceptions"],
     ),
 }
+
+
+# What is put after the good file, or into its second class, and what the message must name.
+LINK_MISTAKES = {
+    "links as a number": ("links = 3\n", "", ["links: must be a table"]),
+    "an unknown link": ("", "[links]\nusb = 3\n", ["links: unknown key 'usb'", "host, dram"]),
+    "a rate of 0": ("", "[links]\nhost = 0\n", ["links.host: must be an integer from 1", "not 0"]),
+    "a rate with a point": ("", "[links]\nhost = 1e9\n", ["links.host", "not 1000000000.0"]),
+    "a rate as text": ("", "[links]\ndram = '1 GB'\n", ["links.dram", "'1 GB'"]),
+    "a rate that is true": ("", "[links]\ndram = true\n", ["links.dram", "not True"]),
+}
+COST_MISTAKES = {
+    "cost as a number": ("cost = 3", ["pe_class.small.cost: must be a table"]),
+    "an unknown cost": ("cost = { macs = 1 }", ["small.cost: unknown key 'macs'", "mac, element"]),
+    "a negative cost": ("cost = { mac = -1 }", ["small.cost.mac: must be a number of cycles"]),
+    "a cost that is no number": ("cost = { byte = nan }", ["small.cost.byte", "not nan"]),
+    "an endless cost": ("cost = { firing = inf }", ["small.cost.firing", "not inf"]),
+    "a cost as text": ("cost = { element = '1' }", ["small.cost.element", "'1'"]),
+    "a cost that is true": ("cost = { mac = true }", ["small.cost.mac", "not True"]),
+    "kinds as a number": ("cost = { kinds = 2 }", ["small.cost.kinds: must be a table"]),
+    "an unknown kind": (
+        "cost = { kinds = { conv = 1 } }",
+        ["small.cost.kinds: unknown key 'conv'; known are ", "conv2d"],
+    ),
+    "a kind that costs nothing known": (
+        "cost = { kinds = { conv2d = [] } }",
+        ["small.cost.kinds.conv2d: must be a number of cycles from 0 to 1e9, not []"],
+    ),
+}
+_SECOND_CLASS = "stack_bytes = 2048\n"
+
+
+def _refused(folder: Path, text: str, wanted: list[str]) -> None:
+    with pytest.raises(MachineError) as caught:
+        _load(folder, text)
+    message = str(caught.value)
+    assert message.startswith(f"machine file {folder / 'mine.toml'}: ") and "\n" not in message
+    for part in wanted:
+        assert part in message, message
+
+
+@pytest.mark.parametrize("name", LINK_MISTAKES)
+def test_mistakes_in_links_are_named(name: str, tmp_path: Path) -> None:
+    before, after, wanted = LINK_MISTAKES[name]
+    _refused(tmp_path, before + GOOD + after, wanted)
+
+
+@pytest.mark.parametrize("name", COST_MISTAKES)
+def test_mistakes_in_costs_are_named(name: str, tmp_path: Path) -> None:
+    line, wanted = COST_MISTAKES[name]
+    _refused(tmp_path, GOOD.replace(_SECOND_CLASS, f"{_SECOND_CLASS}{line}\n"), wanted)
+
+
+def test_links_and_costs(tmp_path: Path) -> None:
+    costs = "cost = { mac = 2, byte = 0.25, kinds = { conv2d = 1.5 } }\n"
+    text = GOOD.replace(_SECOND_CLASS, _SECOND_CLASS + costs) + "[links]\nhost = 1_000\n"
+    machine = _load(tmp_path, text)
+    assert machine.links == {"host": 1000}
+    cost = machine.classes["small"].cost
+    assert (cost.mac, cost.element, cost.byte, cost.firing) == (2.0, 12.0, 0.25, 500.0)
+    assert (cost.per_mac("conv2d"), cost.per_mac("dense")) == (1.5, 2.0)
+    assert machine.classes["big"].cost == CostData()
+    assert _load(tmp_path, GOOD).links == {}
+    assert summary(machine)["links"] == {"host": 1000}
+    assert summary(machine)["classes"]["small"]["cost"]["kinds"] == {"conv2d": 1.5}
+    assert "link host: 1000 bytes/s" in describe(machine)
+
+
+def test_kinds_are_those_of_the_stages() -> None:
+    """The machine model knows no stage; it lists their kinds."""
+    for module in pkgutil.iter_modules(stages.__path__):
+        importlib.import_module(f"{stages.__name__}.{module.name}")
+
+    def below(cls: type) -> set[type]:
+        found = set(cls.__subclasses__())
+        return found.union(*(below(c) for c in found))
+
+    names = {c.name for c in below(stages.Stage) if isinstance(getattr(c, "name", None), str)}
+    assert {name.removeprefix("stages.") for name in names} == set(KINDS)
 
 
 @pytest.mark.parametrize("name", MISTAKES)
