@@ -20,8 +20,7 @@ from weft.mapping.cost import ShardCost
 from weft.mapping.cost import cost as shard_cost
 from weft.mapping.files import AXES
 from weft.mapping.split import cuttable_axes
-from weft.transforms.compilation import Compilation
-from weft.transforms.cut_stages import stages_of
+from weft.transforms.compilation import Compilation, stages_of
 from weft.transforms.split_inputs import input_channels
 
 FORMAT = 1

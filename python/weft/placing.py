@@ -18,8 +18,7 @@ from weft.mapping.balance import Worker, balanced
 from weft.mapping.files import parse_mapping, split_inputs_of
 from weft.mapping.mapping import Mapping, Shard
 from weft.mapping.timing import deeper
-from weft.transforms.compilation import Compilation
-from weft.transforms.cut_stages import stages_of
+from weft.transforms.compilation import Compilation, stages_of
 from weft.transforms.pipeline import Dump, run_passes
 from weft.transforms.split_inputs import split_inputs
 from weft.transforms.to_mesh import to_mesh

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
+from weft.dialects.stages import Stage, StageGraph
 from weft.kernels.base import Kernel
 
 
@@ -29,3 +30,10 @@ class Compilation:
     constants: Mapping[str, np.ndarray[Any, Any]]
     kernels: Mapping[str, Kernel] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def stages_of(compilation: Compilation) -> list[Stage]:
+    """The stages of a module that holds a stage graph, in order."""
+    (graph,) = compilation.module.ops
+    assert isinstance(graph, StageGraph)
+    return [op for op in graph.body.block.ops if isinstance(op, Stage)]

@@ -21,8 +21,7 @@ from weft.dialects.stages.base import dtype_of, shape_of
 from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
 from weft.mapping.mapping import Mapping, Shard
-from weft.transforms.compilation import Compilation
-from weft.transforms.cut_stages import stages_of
+from weft.transforms.compilation import Compilation, stages_of
 from weft.transforms.pipeline import PASSES
 from weft.transforms.plan_memory import PeMemory, channel_bytes, slot_bytes
 from weft.transforms.to_mesh import to_mesh

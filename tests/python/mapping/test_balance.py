@@ -21,7 +21,7 @@ from weft.mapping.balance import Worker, _Rule, balanced
 from weft.mapping.cost import cost
 from weft.mapping.mapping import Mapping
 from weft.mapping.split import can_cut, cuttable_axes, grid_boxes, split, split_along
-from weft.transforms.cut_stages import stages_of
+from weft.transforms.compilation import stages_of
 
 BIG = PeClass("big", "cortex-m4f", 300_000_000, 4096, ())
 LITTLE = PeClass("little", "cortex-m4f", 100_000_000, 4096, (), CostData(kinds={"conv2d": 3.0}))

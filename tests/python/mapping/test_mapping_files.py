@@ -18,8 +18,7 @@ from weft.mapping.files import mapping_text, parse_mapping
 from weft.mapping.mapping import DRAM, HOST
 from weft.mapping.source import read_mapping
 from weft.placing import Placing
-from weft.transforms.compilation import Compilation
-from weft.transforms.cut_stages import stages_of
+from weft.transforms.compilation import Compilation, stages_of
 
 # conv to softmax are stages of one chain, which add closes a skip over; grouped is beside it.
 NAMES = ("conv", "depthwise", "pointwise", "add", "pool", "grouped", "flat", "dense", "softmax")

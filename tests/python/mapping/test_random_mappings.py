@@ -84,11 +84,14 @@ OPERATORS = {
     "mean": single.mean(),
     "add": elementwise.add(),
     "mul": elementwise.mul(),
+    "maximum": elementwise.maximum(),
     "softmax": elementwise.softmax(),
     "concatenation": movement.concatenation(),
     "padv2": movement.padv2(),
     "transpose": movement.transpose(),
+    "resize_nearest_neighbor": movement.resize_nearest_neighbor(),
     "split": movement.split(),
+    "strided_slice": movement.strided_slice(),
 }
 
 

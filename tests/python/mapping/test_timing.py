@@ -18,8 +18,7 @@ from weft.machines import Machine, load_machine
 from weft.mapping.marked_graph import MarkedGraph
 from weft.mapping.timing import Timing, deeper, marked_graph, timing
 from weft.placing import Placing
-from weft.transforms.compilation import Compilation
-from weft.transforms.cut_stages import stages_of
+from weft.transforms.compilation import Compilation, stages_of
 from weft.transforms.to_mesh import to_mesh
 
 HZ = 1_000_000

@@ -18,8 +18,7 @@ from weft.placing import Placing
 from weft.program import Program, load_program
 from weft.relax.to_integer import to_integer
 from weft.relax.to_stages import to_stages
-from weft.transforms.compilation import Compilation
-from weft.transforms.cut_stages import stages_of
+from weft.transforms.compilation import Compilation, stages_of
 from weft.transforms.split_inputs import input_channels, split_inputs
 from weft.transforms.to_mesh import unique_labels
 

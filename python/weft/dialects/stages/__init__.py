@@ -17,7 +17,6 @@ from weft.dialects.stages.elementwise import (
     QuantizeStage,
 )
 from weft.dialects.stages.movement import (
-    AssembleStage,
     ConcatStage,
     PadStage,
     ReshapeStage,
@@ -35,7 +34,6 @@ from weft.dialects.stages.resize import ResizeStage
 
 ALL: tuple[type[Stage], ...] = (
     AddPartialStage,
-    AssembleStage,
     BinaryStage,
     ConcatStage,
     Conv2dStage,
