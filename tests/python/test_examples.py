@@ -1,0 +1,95 @@
+"""The examples, run as their READMEs say."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import weft
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/README.md"))
+
+
+def run_readme(name: str, folder: Path) -> tuple[Path, str]:
+    """Runs what an example's README shows, in a copy; the copy, and what was printed."""
+    here = folder / "examples" / name
+    here.mkdir(parents=True)
+    (folder / "python").symlink_to(ROOT / "python")
+    for path in (ROOT / "examples" / name).iterdir():
+        if path.is_file():
+            (here / path.name).write_bytes(path.read_bytes())
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```$", (here / "README.md").read_text(encoding="utf-8"), re.M | re.S
+    )
+    assert blocks, f"the README of {name} shows no commands"
+    done = subprocess.run(
+        ["bash", "-e", "-c", "".join(blocks)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=here,
+        timeout=500,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return here, done.stdout
+
+
+def test_every_example_is_tested() -> None:
+    folders = {path.name for path in (ROOT / "examples").iterdir() if path.is_dir()}
+    assert set(EXAMPLES) == folders == {"big_little", "own_mapper"}
+
+
+def test_own_mapper(tmp_path: Path) -> None:
+    here, printed = run_readme("own_mapper", tmp_path)
+    assert "the mapping is sound: 13 stages on 16 PE(s) of grid-4x4, no deadlock" in printed
+    assert "100 frame(s) on 16 PE(s) of grid-4x4" in printed
+    mapping = json.loads((here / "mapping.json").read_text(encoding="utf-8"))
+    compiled = json.loads((here / "program" / "mapping.json").read_text(encoding="utf-8"))
+    assert compiled["stages"] == mapping["stages"]
+    # No worse than Weft's own rule, which it does not know.
+    model = ROOT / "python" / "weft" / "models" / "digits_int8.tflite"
+    own = weft.check_mapping(model, "grid-4x4", mapping=here / "mapping.json")
+    ruled = weft.check_mapping(model, "grid-4x4")
+    assert own["predicted_fps"] >= 0.98 * ruled["predicted_fps"]
+
+
+@pytest.mark.parametrize("machine", ["biglittle-4x4", "single-m4"])
+def test_own_mapper_on_other_machines(machine: str, tmp_path: Path) -> None:
+    model = ROOT / "python" / "weft" / "models" / "digits_int8.tflite"
+    script = ROOT / "examples" / "own_mapper" / "mapper.py"
+    path = tmp_path / "mapping.json"
+    command = [sys.executable, script, model, "--machine", machine, "-o", path]
+    subprocess.run(command, check=True, timeout=300, capture_output=True)
+    own = weft.check_mapping(model, machine, mapping=path)
+    assert own["predicted_fps"] >= 0.98 * weft.check_mapping(model, machine)["predicted_fps"]
+
+
+def test_own_mapper_uses_what_is_public() -> None:
+    text = (ROOT / "examples" / "own_mapper" / "mapper.py").read_text(encoding="utf-8")
+    imports = re.findall(r"^(?:from|import) (weft\S*)", text, re.M)
+    assert sorted(imports) == ["weft", "weft.errors"]
+    used = set(re.findall(r"\bweft\.(\w+)", text)) - {"errors"}
+    assert used <= set(weft.__all__)
+
+
+def test_big_little(tmp_path: Path) -> None:
+    _, printed = run_readme("big_little", tmp_path)
+    assert "the mapping is sound: 13 stages on 8 PE(s) of biglittle-4x4" in printed
+    assert "10 frame(s) on 8 PE(s) of biglittle-4x4" in printed
+    pes = re.findall(r"^PE \((\d),(\d)\)\.0, (\w+): \d+ bytes, (.*)$", printed, re.M)
+    assert [(x, y, kind) for x, y, kind, _ in pes] == [
+        *((x, "0", "big") for x in "0123"),
+        *((x, "1", "little") for x in "0123"),
+    ]
+    assert all("conv1" in tasks and "block1_dw" in tasks for *_, tasks in pes[:3])
+    assert "block1_pw" in pes[3][3] and all("conv3" in tasks for *_, tasks in pes[4:])
+    assert "450 with the bytes of one PE" in printed
