@@ -70,4 +70,5 @@ class ToolchainError(WeftError):
 
 
 class EngineError(WeftError):
-    """The runtime returned an error while running a frame."""
+    """The runtime returned an error while running a frame, or a session or mesh cannot do what it
+    is asked for."""
