@@ -12,7 +12,7 @@ import pytest
 import weft
 
 
-@pytest.mark.parametrize("names", permutations(["cost", "graph"]))
+@pytest.mark.parametrize("names", list(permutations(["cost", "graph"])))
 def test_functions_in_any_order(names: tuple[str, ...]) -> None:
     code = f"import weft; assert all(callable(getattr(weft, n)) for n in {names!r})"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
