@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import signal
@@ -29,11 +28,8 @@ from native.tiny import (
 )
 from support.tflite_builder import ModelBuilder
 from weft import _native
-from weft.codegen.runtime_sources import runtime_files, runtime_hash
-from weft.engines.library import host_library
 from weft.engines.native import NativeSession, new_stream
-from weft.errors import EngineError, InputError, ProgramError, WeftError
-from weft.paths import runtime_folder
+from weft.errors import EngineError, InputError, ProgramError
 from weft.program import Program, load_program
 
 
@@ -425,79 +421,6 @@ def test_after_an_interrupt_no_result_is_wrong(tmp_path: Path, interrupt: thread
             except EngineError:
                 continue
             np.testing.assert_array_equal(result, expected(frame))
-
-
-# --- the runtime's hash ---
-
-
-def slow_runtime_hash(folder: Path) -> str:
-    """SHA-256 over name, length and contents of each shared file, in the order of the names."""
-    names = [
-        f"{part}/{path.relative_to(folder / part).as_posix()}"
-        for part in ("include", "src")
-        for path in (folder / part).rglob("*.*")
-    ]
-    text = b""
-    for name in sorted(names):
-        data = (folder / name).read_bytes()
-        text += f"{name} {len(data)}\n".encode() + data
-    return hashlib.sha256(text).hexdigest()
-
-
-def test_one_hash_everywhere(compiled: Compiled) -> None:
-    expected = slow_runtime_hash(runtime_folder())
-    with open_native(compiled.program) as session:
-        assert session.runtime_hash == expected
-    assert compiled.program.manifest["runtime_sha256"] == expected
-    assert slow_runtime_hash(compiled.program.folder / "runtime") == expected
-    assert runtime_hash(runtime_folder()) == expected
-
-
-def test_every_change_of_the_runtime_changes_the_hash(tmp_path: Path) -> None:
-    folder = tmp_path / "runtime"
-    shutil.copytree(runtime_folder(), folder)
-    seen = {runtime_hash(folder)}
-    assert {"include/weft/arith.h", "src/pe.c", "src/hash.c"} <= set(runtime_files(folder))
-    for name in runtime_files(folder):
-        data = (folder / name).read_bytes()
-        (folder / name).write_bytes(data + b"\n")
-        seen.add(runtime_hash(folder))
-        (folder / name).write_bytes(data)
-    assert len(seen) == 1 + len(runtime_files(folder))
-    (folder / "src" / "pe.c").rename(folder / "src" / "qe.c")
-    assert runtime_hash(folder) not in seen
-
-
-def test_the_port_is_not_part_of_the_hash(tmp_path: Path) -> None:
-    folder = tmp_path / "runtime"
-    shutil.copytree(runtime_folder(), folder)
-    before = runtime_hash(folder)
-    shutil.rmtree(folder / "port")
-    assert runtime_hash(folder) == before
-
-
-def test_a_changed_runtime_is_noticed(digits: Compiled, tmp_path: Path) -> None:
-    folder = tmp_path / "changed"
-    shutil.copytree(digits.program.folder, folder)
-    with (folder / "runtime" / "src" / "status.c").open("a", encoding="ascii") as stream:
-        stream.write("/* changed */\n")
-    try:
-        session = open_native(load_program(folder))
-    except WeftError:
-        return
-    with session:
-        assert session.runtime_hash == runtime_hash(folder / "runtime")
-
-
-def test_a_library_of_another_runtime_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    library = host_library(tiny_program(tmp_path / "tiny"))
-    program = tiny_program(tmp_path / "other")
-    program.manifest["runtime_sha256"] = "f" * 64
-    monkeypatch.setattr("weft.engines.native.host_library", lambda _: library)
-    with pytest.raises(EngineError, match="runtime"):
-        program.open()
 
 
 def test_running_does_not_import_the_compiler(digits: Compiled) -> None:

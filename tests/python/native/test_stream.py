@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import weft
 from native.tiny import (
     ALWAYS_IDLE,
     DEPTH,
@@ -20,6 +21,7 @@ from native.tiny import (
     expected,
     tiny_program,
 )
+from support.tflite_builder import ModelBuilder
 from weft import _native
 from weft.engines.native import NativeSession
 from weft.errors import EngineError, InputError
@@ -299,3 +301,23 @@ def test_a_slow_first_frame(tmp_path: Path) -> None:
     with open_native(program) as session:
         for result, frame in zip(session.stream(frames), frames, strict=True):
             np.testing.assert_array_equal(result, expected(frame))
+
+
+# --- inputs and outputs that have nothing to do with each other ---
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_an_input_that_nobody_reads(tmp_path: Path, threads: int) -> None:
+    builder = ModelBuilder()
+    x, _ = builder.input((1, 4), 0.5, 0), builder.input((1, 3), 0.5, 0)
+    builder.output(builder.relu6(x))
+    program = weft.compile(builder.build(), "single-m4-1m", output=tmp_path / "program")
+    frames = [
+        [np.full(info.shape, number, np.int8) for info in program.inputs] for number in range(20)
+    ]
+    wanted = [np.clip(frame[0], 0, 12) for frame in frames]
+    with open_native(program, threads) as session:
+        for frame, result in zip(frames, wanted, strict=True):
+            np.testing.assert_array_equal(session.run(frame), result)
+        for got, result in zip(session.stream(frames), wanted, strict=True):
+            np.testing.assert_array_equal(got, result)
