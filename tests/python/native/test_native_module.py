@@ -64,7 +64,7 @@ def test_a_frame_goes_through(library: _native.Library, pes: int, threads: int) 
         assert stream.feed(*IN, FRAME + np.int8(count))
         assert workers.wait(stream, out, None, 30.0)
         np.testing.assert_array_equal(take(stream, out), expected(FRAME + np.int8(count), pes))
-    assert stream.failure() == (-1, 0)
+    assert stream.failure()[:2] == (-1, 0)
 
 
 def test_credits_are_counted(library: _native.Library) -> None:
@@ -296,10 +296,10 @@ def test_a_pe_that_fails_is_told(library: _native.Library, threads: int) -> None
     workers = working(stream, threads)
     stream.fail(1, 9)
     assert workers.wait(stream, (2, 0), None, 30.0)
-    assert stream.failure() == (1, 9)
+    assert stream.failure()[:2] == (1, 9)
     assert stream.room(2, 0) is None
     stream.fail(2, 6)
-    assert not workers.wait(stream, None, None, 0.01) or stream.failure() == (1, 9)
+    assert not workers.wait(stream, None, None, 0.01) or stream.failure()[:2] == (1, 9)
 
 
 @pytest.mark.parametrize("status", [-1, 0, 1, 3, 2**16, 2**31])
@@ -307,7 +307,7 @@ def test_only_errors_are_failures(library: _native.Library, status: int) -> None
     stream = chain(library)
     with pytest.raises((RuntimeError, TypeError)):
         stream.fail(0, status)
-    assert stream.failure() == (-1, 0)
+    assert stream.failure()[:2] == (-1, 0)
 
 
 # --- libraries ---
