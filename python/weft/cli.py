@@ -76,8 +76,8 @@ def _facts(program: Program) -> dict[str, Any]:
         "programs": len(programs),
         "stages": len(program.stages),
         "sram_peak_bytes": program.sram_bytes,
-        "predicted_fps": program.manifest["timing"]["predicted_fps"],
-        "limited_by": program.manifest["timing"]["limited_by"],
+        "predicted_fps": program.predicted_fps,
+        "limited_by": program.limited_by,
     }
 
 
@@ -151,8 +151,8 @@ def compile(
         f"{facts['programs']} program(s)",
         f"  fullest PE {fullest['name']}, {facts['sram_peak_bytes']} bytes of SRAM: "
         + ", ".join(f"{k} {v}" for k, v in fullest["sections"].items()),
-        f"  scratch memory {packing['ratio']:.3f} x its lower bound of "
-        f"{packing['lower_bound']} bytes",
+        f"  scratch memory, of the shard that packs worst, {packing['ratio']:.3f} x its lower bound "
+        f"of {packing['lower_bound']} bytes",
         _speed(facts),
     ]
     sizes = [v for p in program.manifest["programs"] for v in p["sizes_from"].values()]

@@ -64,10 +64,18 @@ class Program:
 
     @property
     def stages(self) -> list[str]:
-        """The stages that its PEs compute, each once, without the numbers of shards."""
-        tasks = (t for pe in self.pes for shard in pe["shards"] for t in shard)
-        names = (t["name"] for t in tasks if t["stage"] not in PREPARATION)
-        return list(dict.fromkeys(_stage_of(name) for name in names))
+        """The stages of the network, in the order in which they can be computed."""
+        return list(self.manifest["stages"])
+
+    @property
+    def predicted_fps(self) -> float:
+        """The frames a second that no schedule on the machine exceeds, by its cost data."""
+        return float(self.manifest["timing"]["predicted_fps"])
+
+    @property
+    def limited_by(self) -> str:
+        """What that rate is limited by: a PE, a link, or credits."""
+        return str(self.manifest["timing"]["limited_by"])
 
     def open(self, engine: str = "native", *, threads: int | None = None) -> Session:
         """Starts an engine. Use the session as a context manager. ``threads`` step its PEs: by
@@ -82,11 +90,6 @@ class Program:
         from weft.engines.native import NativeSession
 
         return NativeSession(self, threads)
-
-
-def _stage_of(label: str) -> str:
-    name, bracket, number = label.rpartition("[")
-    return name if bracket and number[:-1].isdigit() else label
 
 
 def load_program(folder: str | Path, keep: object = None) -> Program:

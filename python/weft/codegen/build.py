@@ -182,6 +182,7 @@ def finish(
         "programs": _programs(placed, measured, versions),
         "pes": [_pe(placed, code, bytes_.pes[code.number], measured) for code in placed.codes],
         "channels": [_channel(placed.mesh, end) for end in placed.ends],
+        "stages": list(placed.mapping.stages),
         "timing": placed.compilation.facts["timing"],
         "packing": _packing(placed.compilation),
         # Stages whose kernels are not generated from TensorIR: none yet.
