@@ -69,7 +69,7 @@ def check(model: bytes, inputs: list[Any], machine: Machine, seed: int) -> None:
             assert have.tobytes() == want.tobytes(), f"frame {number}: {json.dumps(mapping)}"
 
 
-@settings(max_examples=2 * settings().max_examples)
+@settings(max_examples=1 + settings().max_examples)
 @given(case=strategies_networks.networks(), seed=single.seeds)
 def test_networks(machine: Machine, case: single.Case, seed: int) -> None:
     check(case.model, case.input_sets, machine, seed)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import weft
 from support.oracle_count import compare
@@ -18,6 +19,8 @@ from weft.program import Program
 
 MODELS = ("kws", "ic", "ad")
 COUNTS = (1, 2, 3, 4, 8, 16, 64, 148)
+#: In the quick profile: too few, a few, all; every count is tried on the roomy machine.
+QUICK_COUNTS = (1, 3, 16, 148)
 FRAMES = (1, 32)
 #: What weights and code leave no room for.
 TOO_SMALL = {
@@ -32,7 +35,7 @@ CASES = [
     (machine, name, pes)
     for machine, most in BUNDLED.items()
     for name in MODELS
-    for pes in COUNTS
+    for pes in (COUNTS if settings().max_examples > 3 else QUICK_COUNTS)
     if pes <= most
 ]
 

@@ -14,7 +14,7 @@ from support.strategies import Case
 from support.strategies_networks import networks
 
 
-@settings(max_examples=4 * settings().max_examples)
+@settings(max_examples=2 * settings().max_examples)
 @given(networks())
 def test_random_network(case: Case) -> None:
     check_against_oracle(case.model, case.input_sets, case.labels)
