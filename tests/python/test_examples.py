@@ -73,6 +73,21 @@ def test_own_mapper_on_other_machines(machine: str, tmp_path: Path) -> None:
     assert own["predicted_fps"] >= 0.98 * weft.check_mapping(model, machine)["predicted_fps"]
 
 
+def test_the_page_on_mappers_runs_as_written(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "own-mapper.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    done = subprocess.run(
+        [sys.executable, "-c", "".join(blocks)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 13 + 2
+
+
 def test_own_mapper_uses_what_is_public() -> None:
     text = (ROOT / "examples" / "own_mapper" / "mapper.py").read_text(encoding="utf-8")
     imports = re.findall(r"^(?:from|import) (weft\S*)", text, re.M)
