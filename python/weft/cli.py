@@ -151,8 +151,8 @@ def compile(
         f"{facts['programs']} program(s)",
         f"  fullest PE {fullest['name']}, {facts['sram_peak_bytes']} bytes of SRAM: "
         + ", ".join(f"{k} {v}" for k, v in fullest["sections"].items()),
-        f"  scratch memory, of the shard that packs worst, {packing['ratio']:.3f} x its lower bound "
-        f"of {packing['lower_bound']} bytes",
+        f"  scratch memory, of the shard that packs worst, {packing['ratio']:.3f} x its lower "
+        f"bound of {packing['lower_bound']} bytes",
         _speed(facts),
     ]
     sizes = [v for p in program.manifest["programs"] for v in p["sizes_from"].values()]
