@@ -55,10 +55,10 @@ class Placing:
                 f"{pes} PEs were asked for; {machine.name} has {len(usable)} that can be used"
             )
         self.pes = range(len(usable) if pes is None else pes)
-        self.is_depth_fixed = bool(mapping) and "depth" in mapping
         self.fixed = Mapping({})
         if mapping is not None:
             self.fixed = parse_mapping(mapping, self.stages, machine, where)
+        self.is_depth_fixed = mapping is not None and "depth" in mapping
         self.is_complete = all(s.label.data in self.fixed.stages for s in self.stages)
 
     def capacity(self, pe_class: PeClass, reserve: int) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -246,12 +244,3 @@ def test_costs(digits_model: Path) -> None:
         weft.cost(graph.stages[-1], ([0, 0], [1, 5]), big)
     with pytest.raises(MappingError, match="has no stage 'none'"):
         graph.stage("none")
-
-
-def test_the_functions_keep_their_names() -> None:
-    """Whichever is used first, and whatever module is imported."""
-    script = (
-        "import weft; weft.cost; from weft.exported_graph import Graph; "
-        "assert callable(weft.graph) and callable(weft.cost) and callable(weft.compile)"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

@@ -12,7 +12,7 @@ import pytest
 from support.meshes import random_mapping, stage_graph
 from support.networks import Network
 from weft.dialects.stages.base import shape_of
-from weft.errors import DoesNotFitError, MappingError
+from weft.errors import DoesNotFitError, MappingError, WeftError
 from weft.machines import Machine, load_machine
 from weft.mapping.files import mapping_text, parse_mapping
 from weft.mapping.mapping import DRAM, HOST
@@ -299,6 +299,41 @@ def test_a_reserved_pe(stages: Compilation) -> None:
     message = refused(of(conv=[{**GOOD, "pe": [1, 1, 0]}]), stages, chip)
     assert message.endswith("PE (1,1).0 of spinn2-chip is set aside for management")
     assert "source: PE (1,1).0" in refused({**of(), "source": [1, 1, 0]}, stages, chip)
+
+
+WEIRD = (None, True, -1, 0, 1, 3, 2**70, 0.5, "", "conv", [], {}, [[]], [None], {"pe": 1})
+
+
+def damaged(data: Any, rng: np.random.Generator) -> Any:
+    """The same with one part of it replaced, left out or doubled, wherever that is."""
+    if isinstance(data, dict) and data and rng.random() < 0.9:
+        key = str(rng.choice(list(data)))
+        if rng.random() < 0.1:
+            return {k: v for k, v in data.items() if k != key}
+        return {k: damaged(v, rng) if k == key else v for k, v in data.items()}
+    if isinstance(data, list) and data and rng.random() < 0.9:
+        at = int(rng.integers(len(data)))
+        if rng.random() < 0.2:
+            return data[:at] + data[at + 1 :] if rng.random() < 0.5 else [*data, data[at]]
+        return [damaged(v, rng) if i == at else v for i, v in enumerate(data)]
+    return WEIRD[int(rng.integers(len(WEIRD)))]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_damaged_mappings_end_in_one_line(seed: int, stages: Compilation, grid: Machine) -> None:
+    rng = np.random.default_rng(seed)
+    refusals = 0
+    good = random_mapping(stages, grid, 16, 3, rng)
+    for _ in range(40):
+        data = json.loads(json.dumps(damaged(good, rng)))
+        try:
+            placing = Placing(stages, grid, data)
+            if placing.is_complete:
+                placing.place(placing.fixed)
+        except WeftError as error:
+            refusals += 1
+            assert str(error) and "\n" not in str(error)
+    assert refusals > 20
 
 
 # Files
