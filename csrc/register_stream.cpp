@@ -85,7 +85,7 @@ py::object room(const py::object& self, std::uint32_t pe, std::uint32_t channel)
                      {py::ssize_t(row.row_stride), py::ssize_t(1)}, bytes, self);
 }
 
-// Until the output has a frame, the input has room, or a PE has failed.
+// Until the output has a frame, the input has room, a PE has failed, or the workers have left.
 bool wait(Workers& workers, const Stream& stream, const std::optional<End>& output,
           const std::optional<End>& input, double seconds) {
     if (output) check_direction(stream, *output, WEFT_CHANNEL_OUT);
@@ -93,7 +93,7 @@ bool wait(Workers& workers, const Stream& stream, const std::optional<End>& outp
     const py::gil_scoped_release release;
     return workers.wait(
         [&] {
-            return stream.failed_pe() >= 0 ||
+            return stream.failed_pe() >= 0 || stream.is_abandoned() ||
                    (output && stream.has_frame(output->first, output->second)) ||
                    (input && stream.has_room(input->first, input->second));
         },
@@ -154,6 +154,8 @@ void register_stream(py::module_& m) {
              "Announces a frame that was written into the room of an input.")
         .def("release", &Stream::release, py::arg("pe"), py::arg("channel"),
              "Gives back the room of an output's oldest frame.")
+        .def("passed", &Stream::passed, py::arg("pe"), py::arg("channel"),
+             "How many frames went in or out there, by feed and publish, fetch and release.")
         .def(
             "fail",
             [](Stream& self, std::uint32_t pe, std::uint16_t status) {
@@ -175,7 +177,7 @@ void register_stream(py::module_& m) {
              py::call_guard<py::gil_scoped_release>())
         .def("wait", &wait, py::arg("stream"), py::arg("output"), py::arg("input"),
              py::arg("seconds"),
-             "Until the output (PE, channel) has a frame, the input has room, or a PE has failed; "
-             "None for what does not matter. Without threads, the caller's does the work. False if "
+             "Until the output (PE, channel) has a frame, the input has room, a PE has failed, or the "
+             "workers are detached; None for what does not matter. Without threads, the caller's does the work. False if "
              "the time passed first.");
 }

@@ -59,6 +59,7 @@ void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_s
     config.port = &mesh_;
     auto* context = reinterpret_cast<weft_pe_t*>(pe.context.get());
     check(api().pe_init(context, &config), "start", config.number);
+    pe.passed.resize(head.channels.count);
     contexts_.push_back(context);
     try {
         pes_.push_back(std::move(pe));
@@ -137,6 +138,7 @@ bool Stream::publish(std::uint32_t number, std::uint32_t index) {
     const weft_status_t status = api().channel_publish(pe(number), index);
     if (status == WEFT_E_SEQUENCE) return false;
     check(status, "publish", number);
+    ++pes_[number].passed[index];
     wake();
     return true;
 }
@@ -145,8 +147,14 @@ bool Stream::release(std::uint32_t number, std::uint32_t index) {
     const weft_status_t status = api().channel_release(pe(number), index);
     if (status == WEFT_E_SEQUENCE) return false;
     check(status, "release", number);
+    ++pes_[number].passed[index];
     wake();
     return true;
+}
+
+std::uint64_t Stream::passed(std::uint32_t number, std::uint32_t index) const {
+    channel(number, index);  // throws if there is none
+    return pes_[number].passed[index];
 }
 
 void Stream::fail(std::uint32_t number, weft_status_t status) {
@@ -159,6 +167,11 @@ void Stream::set_bell(const std::shared_ptr<Bell>& bell) {
     if (bell_ != nullptr) throw std::runtime_error("these PEs have had their workers");
     bell_ = bell;
     rung_ = bell.get();
+}
+
+void Stream::abandon() {
+    is_abandoned_ = true;
+    wake();
 }
 
 void Stream::wake() {

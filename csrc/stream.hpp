@@ -33,6 +33,8 @@ class Stream {
     bool has_frame(std::uint32_t pe, std::uint32_t channel) const;
     bool publish(std::uint32_t pe, std::uint32_t channel);
     bool release(std::uint32_t pe, std::uint32_t channel);
+    // Frames that were published or released there in all.
+    std::uint64_t passed(std::uint32_t pe, std::uint32_t channel) const;
 
     // The first PE that failed, -1 if none did, and its status.
     std::int64_t failed_pe() const { return failed_.load() / kStatuses; }
@@ -49,11 +51,15 @@ class Stream {
 
     // Who is told when something has happened. Once, and after `connect`.
     void set_bell(const std::shared_ptr<Bell>& bell);
+    // Its workers have left: who waits for it waits in vain.
+    void abandon();
+    bool is_abandoned() const { return is_abandoned_.load(); }
     void wake();
 
   private:
     struct Pe {
         AlignedBytes tables, constants, arena, state, context;
+        std::vector<std::uint64_t> passed;  // by channel
         std::unique_ptr<std::atomic<bool>> is_busy;
     };
 
@@ -69,6 +75,7 @@ class Stream {
     weft_host_mesh_t mesh_{};
     bool is_connected_ = false;
     std::atomic<std::int64_t> failed_{-kStatuses};
+    std::atomic<bool> is_abandoned_{false};
     std::shared_ptr<Bell> bell_;
     std::atomic<Bell*> rung_{nullptr};  // bell_, for all threads
 };

@@ -37,8 +37,11 @@ void Workers::attach(const std::shared_ptr<Stream>& stream) {
 }
 
 void Workers::detach(const std::shared_ptr<Stream>& stream) {
-    const std::unique_lock<std::shared_mutex> lock(streams_mutex_);
-    streams_.erase(std::remove(streams_.begin(), streams_.end(), stream), streams_.end());
+    {
+        const std::unique_lock<std::shared_mutex> lock(streams_mutex_);
+        streams_.erase(std::remove(streams_.begin(), streams_.end(), stream), streams_.end());
+    }
+    stream->abandon();
 }
 
 bool Workers::sweep(std::size_t first) {

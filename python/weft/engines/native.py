@@ -110,11 +110,7 @@ class NativeSession(Session):
         self._inputs = [end for direction, end in ends if direction == "in"]
         self._outputs = [end for direction, end in ends if direction == "out"]
         self._in_place = False
-        # Frames that went in whole, and those of each output that were taken. What a call that was
-        # ended early leaves behind is dropped by the next one.
         self._unfed: deque[tuple[End, Array]] = deque()
-        self._fed = 0
-        self._taken = [0] * len(self._outputs)
         self._call = 0
 
     @property
@@ -130,19 +126,28 @@ class NativeSession(Session):
     # --- frames in and out ---
 
     def _begin(self) -> int:
-        """Drops what earlier calls left under way; the number of the call that begins."""
+        """Drops what earlier calls left under way; the number of the call that begins.
+
+        A call may have ended anywhere, at an interrupt from the keyboard: only the stream knows
+        what went in and out. A frame that some inputs lack is made up with what lies there.
+        """
         self._call += 1
         self._in_place = False
+        self._unfed.clear()
         stream = self._open_stream()
+        frames = max(stream.passed(*end) for end in (*self._inputs, *self._outputs))
         while True:
-            for index, end in enumerate(self._outputs):
-                while self._taken[index] < self._fed and stream.release(*end):
-                    self._taken[index] += 1
-            is_in = self._feed()
-            missing = [e for e, n in zip(self._outputs, self._taken, strict=True) if n < self._fed]
-            if is_in and not missing:
+            for end in self._outputs:
+                while stream.passed(*end) < frames and stream.release(*end):
+                    pass
+            for end in self._inputs:
+                while stream.passed(*end) < frames and stream.publish(*end):
+                    pass
+            unfed = [end for end in self._inputs if stream.passed(*end) < frames]
+            missing = [end for end in self._outputs if stream.passed(*end) < frames]
+            if not unfed and not missing:
                 return self._call
-            self._wait(self._unfed[0][0] if self._unfed else None, missing[0] if missing else None)
+            self._wait(unfed[0] if unfed else None, missing[0] if missing else None)
 
     def _run(self, inputs: Sequence[Array]) -> list[Array]:
         self._begin()
@@ -156,15 +161,17 @@ class NativeSession(Session):
         call = self._begin()
         source = iter(frames)
         is_over = False
+        under_way = 0
         while True:
-            while not is_over and self._feed() and self._has_room():
+            while not is_over and self._feed() and self._has_room(under_way):
                 frame = next(source, None)
                 self._check_call(call)  # the source itself may have used the session
                 if frame is None:
                     is_over = True
                 else:
                     self._put(frame)
-            output = self._outputs[0] if self._taken[0] < self._fed else None
+                    under_way += 1
+            output = self._outputs[0] if under_way else None
             if output is None and is_over:
                 return
             if self._unfed:
@@ -172,6 +179,7 @@ class NativeSession(Session):
             else:
                 self._wait(None if is_over else self._full_input(), output)
             if output is not None and self._open_stream().room(*output) is not None:
+                under_way -= 1
                 yield self._fetch()
                 self._check_call(call)
 
@@ -181,7 +189,6 @@ class NativeSession(Session):
 
     def _put(self, inputs: Sequence[Array]) -> None:
         self._unfed.extend(zip(self._inputs, inputs, strict=True))
-        self._fed += 1
 
     def _feed(self) -> bool:
         """Feeds what there is room for; True if nothing is left."""
@@ -198,19 +205,18 @@ class NativeSession(Session):
         stream = self._open_stream()
         return next((end for end in self._inputs if stream.room(*end) is None), None)
 
-    def _has_room(self) -> bool:
+    def _has_room(self, under_way: int) -> bool:
         """For one more frame. Without inputs, one frame at a time is under way."""
         if not self._inputs:
-            return self._taken[0] == self._fed
+            return under_way == 0
         return self._full_input() is None
 
     def _fetch(self) -> list[Array]:
         results = []
-        for index, (end, info) in enumerate(zip(self._outputs, self.program.outputs, strict=True)):
+        for end, info in zip(self._outputs, self.program.outputs, strict=True):
             result = np.empty(info.shape, info.dtype)
             while not self._open_stream().fetch(*end, result):
                 self._wait(None, end)
-            self._taken[index] += 1
             results.append(result)
         return results
 
@@ -220,9 +226,12 @@ class NativeSession(Session):
         if feeding is None and output is None:
             return  # an input that was full has room by now
         stream = self._open_stream()
-        if not self._workers.wait(stream, output, feeding, FRAME_SECONDS):
+        in_time = self._workers.wait(stream, output, feeding, FRAME_SECONDS)
+        self._open_stream()  # another thread may have closed it
+        if not in_time:
+            frame = min(stream.passed(*end) for end in self._outputs)
             raise EngineError(
-                f"frame {min(self._taken)} did not end within {FRAME_SECONDS:.0f} s: "
+                f"frame {frame} did not end within {FRAME_SECONDS:.0f} s: "
                 + describe_waits(self._rows(), stream)
             )
         if output is None or stream.room(*output) is None:
@@ -255,7 +264,8 @@ class NativeSession(Session):
         copies. Slots hold several frames in turn: ask again for every frame."""
         stream = self._open_stream()
         inputs = [stream.room(*end) for end in self._inputs]
-        if self._unfed or any(room is None for room in inputs):
+        fed = {stream.passed(*end) for end in self._inputs}
+        if len(fed) > 1 or any(room is None for room in inputs):
             raise EngineError("an input is still in use by an earlier frame; run one first")
         return [room for room in inputs if room is not None], [
             stream.room(*end) if self._in_place else None for end in self._outputs
@@ -269,7 +279,6 @@ class NativeSession(Session):
         for end in self._inputs:
             if not stream.publish(*end):
                 raise AssertionError("no room, though no frame is under way")
-        self._fed += 1
         for end in self._outputs:
             while stream.room(*end) is None:
                 self._wait(None, end)

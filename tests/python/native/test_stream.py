@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import threading
 from collections.abc import Iterator
@@ -209,6 +210,36 @@ def test_forgotten_while_frames_are_under_way(chain: Program) -> None:
         next(stream)
         del stream
     gc.collect()
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_an_interrupt_from_the_keyboard_anywhere(
+    chain: Program, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weft.engines.native.FRAME_SECONDS", 10.0)
+    frames = frames_of(40)
+    rng = np.random.default_rng(0)
+    with open_native(chain, threads) as session:
+        for round_ in range(150):
+            timer = threading.Timer(rng.uniform(0, 2e-3), _thread.interrupt_main)
+            try:
+                timer.start()
+                while True:
+                    check(session.stream(frames), frames)
+            except KeyboardInterrupt:
+                timer.join()
+            frame = frames[round_ % len(frames)]
+            np.testing.assert_array_equal(session.run(frame), expected(frame, PES))
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_closed_by_another_thread_while_it_waits(tmp_path: Path, threads: int) -> None:
+    session = open_native(tiny_program(tmp_path / "idle", ALWAYS_IDLE, pes=2), threads)
+    closing = threading.Timer(0.1, session.close)
+    closing.start()
+    with pytest.raises(EngineError, match="closed"):
+        session.run(frames_of(1)[0])
+    closing.join()
 
 
 # --- failures ---
