@@ -30,6 +30,7 @@ Workers::~Workers() {
 void Workers::attach(const std::shared_ptr<Stream>& stream) {
     stream->set_bell(bell_);
     {
+        const std::lock_guard<std::mutex> gate(gate_);
         const std::unique_lock<std::shared_mutex> lock(streams_mutex_);
         streams_.push_back(stream);
     }
@@ -38,14 +39,20 @@ void Workers::attach(const std::shared_ptr<Stream>& stream) {
 
 void Workers::detach(const std::shared_ptr<Stream>& stream) {
     {
+        const std::lock_guard<std::mutex> gate(gate_);
         const std::unique_lock<std::shared_mutex> lock(streams_mutex_);
         streams_.erase(std::remove(streams_.begin(), streams_.end(), stream), streams_.end());
     }
     stream->abandon();
 }
 
+std::shared_lock<std::shared_mutex> Workers::enter() {
+    const std::lock_guard<std::mutex> gate(gate_);
+    return std::shared_lock<std::shared_mutex>(streams_mutex_);
+}
+
 bool Workers::sweep(std::size_t first) {
-    const std::shared_lock<std::shared_mutex> lock(streams_mutex_);
+    const std::shared_lock<std::shared_mutex> lock = enter();
     bool worked = false;
     for (std::size_t n = 0; n < streams_.size(); ++n) {
         Stream& stream = *streams_[(first + n) % streams_.size()];

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <thread>
 #include <vector>
@@ -34,9 +35,13 @@ class Workers {
     unsigned size() const { return static_cast<unsigned>(threads_.size()); }
 
   private:
+    std::shared_lock<std::shared_mutex> enter();
     bool sweep(std::size_t first);
     void work(unsigned thread);
 
+    // The gate is held by who waits to change the streams, so that threads that are never all idle
+    // at one time do not keep it out for good.
+    std::mutex gate_;
     std::shared_mutex streams_mutex_;
     std::vector<std::shared_ptr<Stream>> streams_;
     std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();

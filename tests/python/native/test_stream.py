@@ -326,6 +326,23 @@ def test_sessions_that_share_workers(chain: Program, tmp_path: Path) -> None:
         session.close()
 
 
+def test_others_come_and_go_beside_a_busy_session(chain: Program, tmp_path: Path) -> None:
+    workers = _native.Workers(2)
+    # Threads that always work, and take their time: there is no moment at which all are idle.
+    slow = "(void)pe; for (volatile int i = 0; i < 1000000; ++i) {} return WEFT_OK;"
+    busy = NativeSession(tiny_program(tmp_path / "busy", slow, pes=4), workers=workers)
+
+    def come_and_go() -> None:
+        for _ in range(5):
+            NativeSession(chain, workers=workers).close()
+
+    others = threading.Thread(target=come_and_go, daemon=True)
+    others.start()
+    others.join(30)
+    assert not others.is_alive()
+    busy.close()
+
+
 def test_a_slow_first_frame(tmp_path: Path) -> None:
     program = tiny_program(tmp_path / "slow", SLOW_FIRST_FRAME)
     frames = frames_of(5)
