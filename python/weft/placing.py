@@ -12,7 +12,7 @@ from weft.dialects.fabric import MeshOp
 from weft.dialects.stages import Stage
 from weft.dialects.stages.base import shape_of, variables
 from weft.dialects.stages.box import Box
-from weft.errors import DoesNotFitError, MappingError
+from weft.errors import DoesNotFitError, MappingError, WeftError
 from weft.machines.model import Machine, PeClass
 from weft.mapping.balance import Worker, balanced
 from weft.mapping.files import parse_mapping, split_inputs_of
@@ -135,4 +135,30 @@ class Placing:
         if last is not None:
             raise last
         mapping = self.anyhow()
-        return use(mapping if self.is_depth_fixed else replace(mapping, default_depth=1))
+        try:
+            return use(mapping if self.is_depth_fixed else replace(mapping, default_depth=1))
+        except DoesNotFitError as error:
+            if len(self.machine.usable()) == 1:
+                raise
+            raise self.refusal(error.needed) from None
+
+    def refusal(self, needed: int) -> WeftError:
+        """Why the rule finds no mapping, when all on one PE would take ``needed`` bytes."""
+        usable = self.machine.usable()
+        room = sum(self.capacity(self.machine.class_of(usable[i]), 0) for i in self.pes)
+        count = "one PE" if len(self.pes) == 1 else f"{len(self.pes)} PEs"
+        whose = f"the network on {count} of {self.machine.name}"
+        if needed > room:
+            weights = sum(data.nbytes for data in self.compilation.constants.values())
+            return DoesNotFitError(
+                whose,
+                "memory for weights and data",
+                needed,
+                room,
+                f"weights {weights}",
+                "use more PEs, or a machine with more memory a PE",
+            )
+        return MappingError(
+            f"{whose} does not fit by rule, which cuts whole stages: cut the largest by hand "
+            "(--mapping), use more PEs, or a machine with more memory a PE"
+        )
