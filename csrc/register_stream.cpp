@@ -178,8 +178,6 @@ void register_stream(py::module_& m) {
         .def("wait", &wait, py::arg("stream"), py::arg("output"), py::arg("input"),
              py::arg("seconds"),
              "Until the output (PE, channel) has a frame, the input has room, a PE has failed, or "
-             "the "
-             "workers are detached; None for what does not matter. Without threads, the caller's "
-             "does the work. False if "
-             "the time passed first.");
+             "the workers are detached; None for what does not matter. Without threads, the "
+             "caller's does the work. False if the time passed first.");
 }

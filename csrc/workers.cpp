@@ -52,6 +52,7 @@ std::shared_lock<std::shared_mutex> Workers::enter() {
 }
 
 bool Workers::sweep(std::size_t first) {
+    // cppcheck-suppress unreadVariable ; held until the end
     const std::shared_lock<std::shared_mutex> lock = enter();
     bool worked = false;
     for (std::size_t n = 0; n < streams_.size(); ++n) {
