@@ -12,6 +12,7 @@ from xdsl.ir import Operation, SSAValue
 
 from weft.codegen.tables import (
     IN_CONSTANTS,
+    MAX_ARENA_BYTES,
     MAX_SLOT_BYTES,
     MAX_SLOTS,
     Call,
@@ -211,6 +212,11 @@ class _MeshWriter:
                     f"hold {MAX_SLOTS} of up to {MAX_SLOT_BYTES - 1}: use fewer, larger shards, or "
                     "spread them over more PEs"
                 )
+            if tables.arena_bytes > MAX_ARENA_BYTES:
+                raise MappingError(
+                    f"{name} has {tables.arena_bytes} bytes of slots and scratch memory; tables "
+                    f"hold {MAX_ARENA_BYTES}: use shallower slots"
+                )
 
     def target(self, route: Route) -> tuple[int, int]:
         """PE and slot there."""
@@ -334,6 +340,6 @@ def mesh_tables(
     """All PEs, the host last if there is one, and the channels in the order of the model. ``names``
     are those of the PEs in messages.
 
-    Raises ``MappingError`` if a PE has more slots than tables can hold.
+    Raises ``MappingError`` if a PE has more slots or memory than tables can hold.
     """
     return _MeshWriter(mesh, memory, constants, names).run()

@@ -10,6 +10,8 @@ MAGIC, VERSION = 0x54465457, 2
 IN_SLOT, IN_CONSTANTS = 1 << 30, 1 << 31
 SLOT_SHIFT = 22
 MAX_SLOTS, MAX_SLOT_BYTES = 256, 1 << SLOT_SHIFT
+# Behind it, a pointer word would name a slot.
+MAX_ARENA_BYTES = IN_SLOT
 _HEAD_WORDS = 22
 
 #: The words of a row, and what they are for.

@@ -46,12 +46,15 @@ def stages_text(tasks: Sequence[Mapping[str, Any]]) -> str:
 
 def _circle(next_of: dict[int, int]) -> list[int]:
     """PEs that wait for each other in a circle; empty if there is none."""
+    seen: set[int] = set()  # from an earlier start: no circle there
     for start in next_of:
-        path: list[int] = []
+        path: dict[int, None] = {}
         at = start
-        while at in next_of and at not in path:
-            path.append(at)
+        while at in next_of and at not in path and at not in seen:
+            path[at] = None
             at = next_of[at]
         if at in path:
-            return path[path.index(at) :]
+            circle = list(path)
+            return circle[circle.index(at) :]
+        seen.update(path)
     return []

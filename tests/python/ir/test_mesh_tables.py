@@ -29,14 +29,14 @@ _GRAPH = """\
 """
 
 
-def _tables(elements: int) -> list[int]:
+def _tables(elements: int, depth: int = 2) -> list[int]:
     """Slots on every PE if the first one reads so many elements in slots of their own."""
     stages = Compilation(parse(_GRAPH.format(n=elements)), {"t": np.zeros(256, np.int8)})
     parts = {
         "r": (Shard(Box.whole((elements,)), 1),),
         "y": tuple(Shard(Box((i,), (1,)), 0) for i in range(elements)),
     }
-    made = run_passes(stages, Mapping(parts), 2)
+    made = run_passes(stages, Mapping(parts, default_depth=depth), 2)
     (mesh,) = made.module.ops
     assert isinstance(mesh, MeshOp)
     codes, _ = mesh_tables(mesh, made.facts["memory"], made.constants, ["PE A", "PE B"])
@@ -48,3 +48,9 @@ def test_slots_of_outputs_count_like_others() -> None:
     for elements in (MAX_SLOTS, MAX_SLOTS + 1):
         with pytest.raises(MappingError, match=f"PE A has {elements + 1} slots"):
             _tables(elements)
+
+
+def test_more_memory_than_pointers_reach() -> None:
+    # Frames take 16 bytes at least.
+    with pytest.raises(MappingError, match=r"PE A has \d+ bytes of slots.*: use shallower slots"):
+        _tables(3, 1 << 25)
