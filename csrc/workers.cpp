@@ -30,8 +30,7 @@ Workers::~Workers() {
 void Workers::attach(const std::shared_ptr<Stream>& stream) {
     stream->set_bell(bell_);
     {
-        const std::lock_guard<std::mutex> gate(gate_);
-        const std::unique_lock<std::shared_mutex> lock(streams_mutex_);
+        const std::unique_lock<std::shared_mutex> lock = enter_alone();
         streams_.push_back(stream);
     }
     bell_->ring();
@@ -39,16 +38,22 @@ void Workers::attach(const std::shared_ptr<Stream>& stream) {
 
 void Workers::detach(const std::shared_ptr<Stream>& stream) {
     {
-        const std::lock_guard<std::mutex> gate(gate_);
-        const std::unique_lock<std::shared_mutex> lock(streams_mutex_);
+        const std::unique_lock<std::shared_mutex> lock = enter_alone();
         streams_.erase(std::remove(streams_.begin(), streams_.end(), stream), streams_.end());
     }
     stream->abandon();
 }
 
 std::shared_lock<std::shared_mutex> Workers::enter() {
-    const std::lock_guard<std::mutex> gate(gate_);
+    while (waiting_.load() > 0) std::this_thread::yield();
     return std::shared_lock<std::shared_mutex>(streams_mutex_);
+}
+
+std::unique_lock<std::shared_mutex> Workers::enter_alone() {
+    ++waiting_;
+    std::unique_lock<std::shared_mutex> lock(streams_mutex_);
+    --waiting_;
+    return lock;
 }
 
 bool Workers::sweep(std::size_t first) {

@@ -36,12 +36,13 @@ class Workers {
 
   private:
     std::shared_lock<std::shared_mutex> enter();
+    std::unique_lock<std::shared_mutex> enter_alone();
     bool sweep(std::size_t first);
     void work(unsigned thread);
 
-    // The gate is held by who waits to change the streams, so that threads that are never all idle
-    // at one time do not keep it out for good.
-    std::mutex gate_;
+    // Who wait to change the streams: threads that are never all idle at one time would keep them
+    // out for good.
+    std::atomic<int> waiting_{0};
     std::shared_mutex streams_mutex_;
     std::vector<std::shared_ptr<Stream>> streams_;
     std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
