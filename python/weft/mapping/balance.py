@@ -8,6 +8,7 @@ it looks at one chain of stages, not at routes.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from weft.dialects.stages.base import dtype_of, elements, shape_of
 from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
 from weft.machines.model import PeClass
-from weft.mapping.cost import ShardCost, cost
+from weft.mapping.cost import ShardCost, cost, cycles_for
 from weft.mapping.mapping import DEFAULT_DEPTH, HOST, Mapping, Shard
 from weft.mapping.split import split
 
@@ -56,6 +57,14 @@ class _Rule:
 
     def seconds(self, index: int, box: Box, worker: Worker) -> float:
         return self.cost(index, box, worker).cycles / worker.pe_class.clock_hz
+
+    def most_elements(self, index: int, limit: float, worker: Worker) -> int:
+        """The size of the largest box that takes no longer than ``limit``; 0 if there is none."""
+        stage, pe_class = self.stages[index], worker.pe_class
+        sizes = range(1, elements(stage.result) + 1)
+        return bisect_right(
+            sizes, limit, key=lambda n: cycles_for(stage, n, pe_class) / pe_class.clock_hz
+        )
 
     def split(self, index: int, pieces: int, worker: Worker) -> list[Box]:
         key = index, pieces, worker.pe_class.name
@@ -144,11 +153,13 @@ class _Rule:
         """The fewest boxes that fit in time and memory, on the first of ``workers``."""
         whole = Box.whole(shape_of(self.stages[index].result))
         kinds = _kinds(workers)
-        time = min(self.seconds(index, whole, worker) for worker in kinds)
+        most = max(self.most_elements(index, limit, worker) for worker in kinds)
+        if most == 0:
+            return None
         room = max(1, *(worker.capacity for worker in kinds))
-        # No fewer can do: pieces share the work, but each has at least its part of it.
-        fewest = int(time / limit) if limit > 0 else len(workers)
-        fewest = max(fewest, self.cost(index, whole, workers[0]).output_bytes // room, 1)
+        # No fewer can do: one of the pieces has at least its part of the whole.
+        fewest = -(-whole.size // most)
+        fewest = max(fewest, self.cost(index, whole, workers[0]).output_bytes // room)
         tried = 0
         for pieces in range(fewest, len(workers) + 1):
             boxes = self.split(index, pieces, workers[0])

@@ -31,6 +31,19 @@ class ShardCost:
         return self.constants_bytes + 2 * self.input_bytes + self.output_bytes
 
 
+def _macs(stage: Stage, count: int) -> int:
+    return ceil(stage.macs() * count / prod(shape_of(stage.result)))
+
+
+def cycles_for(stage: Stage, count: int, pe_class: PeClass) -> int:
+    """What computing ``count`` elements of a stage's result takes, wherever they lie. More elements
+    never take fewer cycles."""
+    data = pe_class.cost
+    touched = 0 if stage.is_view else count
+    cycles = _macs(stage, count) * data.per_mac(stage.kind) + touched * data.element + data.firing
+    return ceil(cycles)
+
+
 def cost(stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
     """The cost of one box of a stage's result on a PE of that class.
 
@@ -50,14 +63,9 @@ def cost(stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
         else:
             input_bytes += size
             inputs.append((index, part))
-    data = pe_class.cost
-    elements = prod(shape_of(stage.result))
-    macs = ceil(stage.macs() * box.size / elements)
-    touched = 0 if stage.is_view else box.size
-    cycles = macs * data.per_mac(stage.kind) + touched * data.element + data.firing
     return ShardCost(
-        ceil(cycles),
-        macs,
+        cycles_for(stage, box.size, pe_class),
+        _macs(stage, box.size),
         constants_bytes,
         input_bytes,
         box.size * ITEM_BYTES[dtype_of(stage.result.type)],

@@ -73,13 +73,13 @@ class _Timer:
 
     def names_of_places(self) -> list[str]:
         """What they compute, and where; each its own."""
-        names: list[str] = []
+        names: dict[str, None] = {}
         for number, place in enumerate(self.places):
             labels = [label.data for label in place.labels]
             what = " to ".join([*labels[:1], *labels[1:][-1:]]) or "a copy"
             name = f"{what} on {self.resource(place.pe_index)}"
-            names.append(f"{name}, number {number}" if name in names else name)
-        return names
+            names[f"{name}, number {number}" if name in names else name] = None
+        return list(names)
 
     def resource(self, pe: int) -> str:
         return f"PE {self.usable[pe]}" if pe < len(self.usable) else "host"

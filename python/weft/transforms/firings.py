@@ -100,9 +100,10 @@ class _Joiner:
         number = self.merge(part.pe, sorted(joined))
         self.firings[number].parts.append(part)
         self.before[number] |= outside
-        for other, before in enumerate(self.before):
-            if before & self.bits[number]:
-                self.before[other] = before | self.before[number] | self.bits[number]
+        if joined:  # nobody waits for a new one yet
+            for other, before in enumerate(self.before):
+                if before & self.bits[number]:
+                    self.before[other] = before | self.before[number] | self.bits[number]
         self.makers.setdefault(part.op.result, []).append((part, number))
         for value, box in part.needs():
             self.readers[part.pe, value, box] = number

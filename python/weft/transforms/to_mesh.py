@@ -89,6 +89,7 @@ class _MeshMaker:
         self.tensors: list[TensorOp] = []
         self.numbers: dict[SSAValue, int] = {}
         self.templates: dict[Hashable, TemplateOp] = {}
+        self.texts: dict[Stage, dict[str, str]] = {}
         self.places: list[_Place] = []
         self.channels: list[ChannelOp] = []
         self.has_host = False
@@ -257,6 +258,12 @@ class _MeshMaker:
             )
         return self.templates[key].sym_name.data
 
+    def properties(self, op: Stage) -> dict[str, str]:
+        """The properties of a stage as text, which takes long to make, without its label."""
+        if op not in self.texts:
+            self.texts[op] = {k: str(v) for k, v in op.properties.items() if k != "label"}
+        return self.texts[op]
+
     def form(
         self,
         parts: Sequence[Part],
@@ -276,9 +283,8 @@ class _MeshMaker:
             return "part", index[part], box.relative_to(part.box.begin)
 
         def form_of(part: Part) -> Hashable:
-            properties = {k: v for k, v in part.op.properties.items() if k != "label"}
-            changed = {k: attribute_of(v) for k, v in part.cut.attributes.items()}
-            attributes = tuple(sorted((k, str(v)) for k, v in (properties | changed).items()))
+            changed = {k: str(attribute_of(v)) for k, v in part.cut.attributes.items()}
+            attributes = tuple(sorted((self.properties(part.op) | changed).items()))
             operands = tuple(operand(v, b) for v, b in part.operands())
             return part.op.name, attributes, part.box.shape, operands
 

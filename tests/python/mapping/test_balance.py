@@ -18,7 +18,7 @@ from weft.dialects.stages.box import Box
 from weft.machines import PeClass
 from weft.machines.model import CostData
 from weft.mapping.balance import Worker, _Rule, balanced
-from weft.mapping.cost import cost
+from weft.mapping.cost import cost, cycles_for
 from weft.mapping.mapping import Mapping
 from weft.mapping.split import can_cut, cuttable_axes, grid_boxes, split, split_along
 from weft.transforms.compilation import stages_of
@@ -49,6 +49,51 @@ def check_whole(shape: Sequence[int], boxes: Sequence[Box]) -> None:
         assert box.is_inside(shape)
         count[tuple(slice(b, e) for b, e in zip(box.begin, box.end, strict=True))] += 1
     assert (count == 1).all()
+
+
+def test_no_larger_box_is_in_time(stages: list[Stage]) -> None:
+    for pe_class in (BIG, LITTLE):
+        worker = Worker(0, pe_class, 1 << 20)
+        rule = _Rule(stages, [worker])
+        for index, stage in enumerate(stages):
+            whole = Box.whole(shape_of(stage.result))
+            limit = rule.seconds(index, whole, worker)
+            assert rule.most_elements(index, limit, worker) == whole.size
+            assert rule.most_elements(index, limit / 1e6, worker) == 0
+            for fraction in (0.3, 0.7):
+                size = rule.most_elements(index, limit * fraction, worker)
+                times = [cycles_for(stage, n, pe_class) / pe_class.clock_hz for n in (size, size + 1)]
+                assert size == 0 or times[0] <= limit * fraction
+                assert times[1] > limit * fraction
+
+
+def test_a_time_that_no_piece_keeps_is_seen_at_once(stages: list[Stage]) -> None:
+    workers = [Worker(i, BIG, 1 << 20) for i in range(7104)]
+    rule = _Rule(stages, workers)
+    assert rule.fill(BIG.cost.firing / BIG.clock_hz / 2) is None
+    assert rule.splits == {}
+
+
+@given(data=st.data())
+@settings(max_examples=100)
+def test_boxes_meet_where_both_are(data: st.DataObject) -> None:
+    shape = data.draw(st.lists(st.integers(1, 6), min_size=0, max_size=4))
+    boxes = []
+    for _ in range(2):
+        begin = tuple(data.draw(st.integers(0, n - 1)) for n in shape)
+        extents = (data.draw(st.integers(1, n - b)) for n, b in zip(shape, begin, strict=True))
+        boxes.append(Box(begin, tuple(extents)))
+    count = np.zeros(shape, int)
+    for box in boxes:
+        count[tuple(slice(b, e) for b, e in zip(box.begin, box.end, strict=True))] += 1
+    common = boxes[0].meet(boxes[1])
+    assert common == boxes[1].meet(boxes[0])
+    if common is None:
+        assert not (count == 2).any()
+    else:
+        where = tuple(slice(b, e) for b, e in zip(common.begin, common.end, strict=True))
+        assert (count[where] == 2).all()
+        assert (count == 2).sum() == common.size
 
 
 @given(data=st.data())

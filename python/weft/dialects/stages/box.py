@@ -46,11 +46,16 @@ class Box:
 
     def meet(self, other: Box) -> Box | None:
         """What both have in common; None if that is nothing."""
-        begin = tuple(max(a, b) for a, b in zip(self.begin, other.begin, strict=True))
-        end = tuple(min(a, b) for a, b in zip(self.end, other.end, strict=True))
-        if any(e <= b for b, e in zip(begin, end, strict=True)):
-            return None
-        return Box(begin, tuple(e - b for b, e in zip(begin, end, strict=True)))
+        begin, extents = [], []
+        # Asked of every pair of boxes of a tensor, most of which lie apart: the first axis that
+        # says so is enough.
+        for a, n, b, m in zip(self.begin, self.shape, other.begin, other.shape, strict=True):
+            first, end = max(a, b), min(a + n, b + m)
+            if end <= first:
+                return None
+            begin.append(first)
+            extents.append(end - first)
+        return Box(tuple(begin), tuple(extents))
 
     def scaled(self, factors: Sequence[int]) -> Box:
         """The same box of a tensor whose elements are that much smaller."""
