@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
@@ -29,6 +30,11 @@ LITTLE = PeClass("little", "cortex-m4f", 100_000_000, 4096, (), CostData(kinds={
 
 @pytest.fixture(scope="module")
 def stages() -> list[Stage]:
+    return network()
+
+
+@functools.cache
+def network() -> list[Stage]:
     """A chain with a skip, and stages that are cut at groups, by rows only, or not at all."""
     n = Network(np.random.default_rng(0))
     conv = n.conv2d(n.input((1, 9, 8, 4)), 10, (3, 3))
@@ -175,10 +181,13 @@ def check_mapping(stages: list[Stage], workers: Sequence[Worker], found: Mapping
         whole = [i for i, box in mine if box == Box.whole(shape_of(stages[i].result))]
         if whole:
             assert len(whole) == len(mine) and whole == list(range(whole[0], whole[-1] + 1))
-            assert rule.group_bytes(whole[0], whole[-1], worker) <= worker.capacity
-        for i, box in mine:
-            needs = cost(stages[i], box, worker.pe_class)
-            assert i in whole or needs.memory_bytes <= worker.capacity
+        group = rule.group_bytes(whole[0], whole[-1], worker) if whole else 0
+        if len(mine) == 1:
+            # A group counts all of what it reads; a pool may leave out a row.
+            ((i, box),) = mine
+            group = min(group or 1 << 30, cost(stages[i], box, worker.pe_class).memory_bytes)
+        assert group <= worker.capacity
+        assert whole or len(mine) <= 1
 
 
 def period(stages: list[Stage], workers: Sequence[Worker], found: Mapping) -> float:
@@ -198,7 +207,8 @@ def period(stages: list[Stage], workers: Sequence[Worker], found: Mapping) -> fl
     first=st.integers(0, 100),
 )
 @settings(max_examples=40)
-def test_balanced(stages: list[Stage], kinds: list[PeClass], capacity: int, first: int) -> None:
+def test_balanced(kinds: list[PeClass], capacity: int, first: int) -> None:
+    stages = network()  # no argument: Hypothesis would print it, which takes for ever
     workers = workers_of(kinds, capacity, first)
     found = balanced(stages, workers)
     assert found == balanced(stages, workers)
