@@ -61,10 +61,10 @@ class Mesh:
         return session
 
     def _choose(self, program: Program) -> list[Pe]:
-        own = {str(pe): pe for pe in self._free}
-        wanted = [row["name"] for row in program.pes]
-        if program.manifest["machine"] == self.machine.name and all(n in own for n in wanted):
-            return [own[name] for name in wanted]
+        own = {(str(pe), self.machine.class_of(pe).name): pe for pe in self._free}
+        wanted = [(row["name"], row["pe_class"]) for row in program.pes]
+        if program.manifest["machine"] == self.machine.name and all(w in own for w in wanted):
+            return [own[w] for w in wanted]
         free: dict[str, list[Pe]] = {}
         for pe in self._free:
             free.setdefault(self.machine.class_of(pe).name, []).append(pe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 import weft
 from weft.errors import EngineError
-from weft.machines import Pe
+from weft.machines import Pe, load_machine
 from weft.program import Program
 
 MACHINE = "spinn2-chip"
@@ -156,3 +157,14 @@ def test_a_closed_mesh_takes_nothing(kws: Program) -> None:
     assert len(mesh.free_pes) == 148
     with pytest.raises(EngineError, match="closed"):
         mesh.load(kws)
+
+
+def test_a_machine_of_the_same_name_with_other_pes(kws: Program) -> None:
+    plain = load_machine(MACHINE)
+    (own,) = [pe for pe in plain.usable() if str(pe) == kws.pes[0]["name"]]
+    large = replace(plain.classes["m4"], name="large")
+    changed = replace(plain, classes={**plain.classes, "large": large}, exceptions={own: "large"})
+    with weft.Mesh(changed, threads=1) as mesh:
+        session = mesh.load(kws)
+        assert own not in session.pes
+        assert own in mesh.free_pes
