@@ -162,6 +162,9 @@ void register_stream(py::module_& m) {
                 self.fail(pe, static_cast<weft_status_t>(status));
             },
             py::arg("pe"), py::arg("status"), "Ends the work of one PE with an error status.")
+        .def("settle", &Stream::settle, py::arg("seconds"),
+             py::call_guard<py::gil_scoped_release>(),
+             "Steps all PEs until nothing is on its way; False if the time passed first.")
         .def("failure", &failure,
              "The first PE that failed, -1 if none did, its status, and the shard, task and frame "
              "that it was at.")

@@ -2,6 +2,7 @@
 #include "stream.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <stdexcept>
 
@@ -75,25 +76,47 @@ void Stream::connect() {
     is_connected_ = true;
 }
 
+bool Stream::step_if_free(std::size_t i, bool* out_worked) {
+    if (pes_[i].is_busy->exchange(true, std::memory_order_acquire)) return false;
+    const weft_status_t status = api().pe_step(contexts_[i]);
+    *out_worked = status == WEFT_OK;
+    if (*out_worked) ++steps_;  // before the PE is free again: see settle
+    pes_[i].is_busy->store(false, std::memory_order_release);
+    if (status != WEFT_OK && status != WEFT_IDLE) {
+        std::int64_t none = -kStatuses;
+        const auto failure = static_cast<std::int64_t>(i) * kStatuses + status % kStatuses;
+        if (failed_.compare_exchange_strong(none, failure)) wake();
+    }
+    return true;
+}
+
 bool Stream::sweep(std::size_t first) {
     bool worked = false;
     const std::size_t count = pes_.size();
     for (std::size_t n = 0; n < count; ++n) {
-        const std::size_t i = (first + n) % count;
-        if (pes_[i].is_busy->exchange(true, std::memory_order_acquire)) continue;
-        const weft_status_t status = api().pe_step(contexts_[i]);
-        pes_[i].is_busy->store(false, std::memory_order_release);
-        if (status == WEFT_OK) {
-            worked = true;
-        } else if (status != WEFT_IDLE) {
-            std::int64_t none = -kStatuses;
-            const auto failure = static_cast<std::int64_t>(i) * kStatuses + status % kStatuses;
-            if (failed_.compare_exchange_strong(none, failure)) wake();
-        }
+        bool did = false;
+        step_if_free((first + n) % count, &did);
+        worked = worked || did;
     }
     // What one PE left undone, another thread may have seen busy: it looks again.
     if (worked) wake();
     return worked;
+}
+
+// If no step has done anything while every PE was seen free and idle, nothing is on its way.
+bool Stream::settle(double seconds) {
+    using Clock = std::chrono::steady_clock;
+    const auto deadline = Clock::now() + std::chrono::duration<double>(seconds);
+    while (Clock::now() < deadline) {
+        const std::uint64_t before = steps_.load();
+        bool is_quiet = true;
+        for (std::size_t i = 0; i < pes_.size(); ++i) {
+            bool did = false;
+            if (!step_if_free(i, &did) || did) is_quiet = false;
+        }
+        if (is_quiet && steps_.load() == before) return true;
+    }
+    return false;
 }
 
 weft_pe_t* Stream::pe(std::uint32_t number) const {

@@ -26,6 +26,10 @@ class Stream {
     // did something.
     bool sweep(std::size_t first);
 
+    // Steps all PEs until none of them, whoever steps it, has anything to do. False if `seconds`
+    // passed first.
+    bool settle(double seconds);
+
     // An end for the outside: `row` bytes and how they lie.
     const weft_channel_row_t& channel(std::uint32_t pe, std::uint32_t channel) const;
     std::uint8_t* room(std::uint32_t pe, std::uint32_t channel) const;
@@ -66,6 +70,8 @@ class Stream {
     // Statuses are small; with a PE's number one makes a number, so that the two go together.
     static constexpr std::int64_t kStatuses = 1 << 16;
 
+    // Steps a PE once unless somebody else does; false if so.
+    bool step_if_free(std::size_t pe, bool* out_worked);
     void check(weft_status_t status, const char* what, std::uint32_t pe) const;
 
     std::shared_ptr<Library> library_;
@@ -74,6 +80,7 @@ class Stream {
     std::vector<weft_pe_t*> contexts_;
     weft_host_mesh_t mesh_{};
     bool is_connected_ = false;
+    std::atomic<std::uint64_t> steps_{0};  // that did something
     std::atomic<std::int64_t> failed_{-kStatuses};
     std::atomic<bool> is_abandoned_{false};
     std::shared_ptr<Bell> bell_;

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from weft.codegen.build import Placed, place_on, precheck
 from weft.dialects.fabric import MeshOp
-from weft.dialects.stages import Stage
+from weft.dialects.stages import ALL, Stage
 from weft.dialects.stages.base import shape_of, variables
 from weft.dialects.stages.box import Box
-from weft.errors import DoesNotFitError, MappingError, WeftError
+from weft.errors import DoesNotFitError, MachineError, MappingError, WeftError
 from weft.machines.model import Machine, PeClass
 from weft.mapping.balance import Worker, balanced
 from weft.mapping.files import parse_mapping, split_inputs_of
@@ -33,6 +33,18 @@ _ATTEMPTS = 8
 _SLACK = 256
 
 
+def check_costs(machine: Machine) -> None:
+    """Refuses costs for what is no kind of stage: a machine file cannot know them by itself."""
+    kinds = sorted(op.name.removeprefix("stages.") for op in ALL)
+    for pe_class in machine.classes.values():
+        for kind in pe_class.cost.kinds:
+            if kind not in kinds:
+                raise MachineError(
+                    f"machine {machine.name}: pe_class.{pe_class.name}.cost.kinds: there is no "
+                    f"kind of stage '{kind}'; known are {', '.join(kinds)}"
+                )
+
+
 class Placing:
     """The mapping of one network: what the user fixed, the rest by rule."""
 
@@ -46,6 +58,7 @@ class Placing:
     ) -> None:
         """``mapping`` is what a mapping file holds; ``where`` is what messages call it. Raises
         ``MappingError``."""
+        check_costs(machine)
         self.machine = machine
         self.compilation = split_inputs(stages, split_inputs_of(mapping, where), where)
         self.stages: list[Stage] = stages_of(self.compilation)

@@ -22,6 +22,8 @@ from weft.program import Program
 
 # A frame that takes longer than this has gone wrong: the largest networks take seconds.
 FRAME_SECONDS = 600.0
+# How long results from before a failure may take to come out.
+SETTLE_SECONDS = 10.0
 # weft_status_t of a PE that was ended from outside.
 _STOPPED = 9
 
@@ -234,6 +236,8 @@ class NativeSession(Session):
                 f"frame {frame} did not end within {FRAME_SECONDS:.0f} s: "
                 + describe_waits(self._rows(), stream)
             )
+        if output is not None and stream.room(*output) is None and stream.failure()[0] >= 0:
+            stream.settle(SETTLE_SECONDS)  # what was computed before may be on its way yet
         if output is None or stream.room(*output) is None:
             self._check_failure(stream)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from weft.errors import MachineError
-from weft.machines.model import KINDS, LINKS, PURPOSES, CostData, Machine, MemoryRegion, Pe, PeClass
+from weft.machines.model import LINKS, PURPOSES, CostData, Machine, MemoryRegion, Pe, PeClass
 from weft.paths import machines_folder
 
 if sys.version_info >= (3, 11):
@@ -141,7 +141,8 @@ class _Reader:
         data = self.table(data, where, {**dict.fromkeys(general, False), "kinds": False})
         numbers = {k: self.cycles(data[k], f"{where}.{k}") for k in general if k in data}
         kinds = data.get("kinds", {})
-        kinds = self.table(kinds, f"{where}.kinds", dict.fromkeys(KINDS, False))
+        if not isinstance(kinds, dict):
+            self.fail(f"{where}.kinds", "must be a table of kinds of stages")
         return CostData(
             **numbers, kinds={k: self.cycles(v, f"{where}.kinds.{k}") for k, v in kinds.items()}
         )

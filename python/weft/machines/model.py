@@ -15,31 +15,6 @@ PURPOSES = ("code", "constants", "data")
 #: Links whose rates a machine file may give, in bytes a second: to the host, and to DRAM.
 LINKS = ("host", "dram")
 
-#: Kinds of stages, whose multiply-accumulates may differ in cost.
-KINDS = (
-    "add_partial",
-    "assemble",
-    "binary",
-    "concat",
-    "conv2d",
-    "dense",
-    "depthwise",
-    "extremum",
-    "lookup",
-    "mean",
-    "pad",
-    "partial_conv2d",
-    "partial_dense",
-    "pool",
-    "quantize",
-    "requantize",
-    "reshape",
-    "resize",
-    "slice",
-    "softmax",
-    "transpose",
-)
-
 
 @dataclass(frozen=True)
 class MemoryRegion:

@@ -53,8 +53,8 @@
   %14 = "stages.quantize"(%f, %k) <{zero_point = 0 : i64, label = "14"}>
     : (tensor<1x4xf32>, tensor<1xf32>) -> tensor<1x4xi8>
   %16 = "stages.reshape"(%10) <{label = "16"}> : (tensor<1x2xi8>) -> tensor<2xi8>
-  %15 = "stages.assemble"(%13, %13, %16) <{begins = array<i64: 0, 6, 4>, label = "15"}>
-    : (tensor<4xi8>, tensor<4xi8>, tensor<2xi8>) -> tensor<10xi8>
+  %15 = "stages.concat"(%13, %16) <{axis = 0 : i64, label = "15"}>
+    : (tensor<4xi8>, tensor<2xi8>) -> tensor<6xi8>
   %19 = "stages.partial_conv2d"(%1, %w) <{first_channel = 0 : i64, strides = array<i64: 1, 1>,
     dilation = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, in_zero_point = 0 : i64,
     label = "19"}> : (tensor<1x4x4x2xi8>, tensor<2x1x1x2xi8>) -> tensor<1x4x4x2xi32>
@@ -65,5 +65,5 @@
   %22 = "stages.requantize"(%21, %i, %i, %s) <{zero_point = 0 : i64, low = -128 : i64,
     high = 127 : i64, label = "22"}>
     : (tensor<1x2xi32>, tensor<2xi32>, tensor<2xi32>, tensor<2xi8>) -> tensor<1x2xi8>
-  stages.output %15, %14, %18 : tensor<10xi8>, tensor<1x4xi8>, tensor<1x3x1x2xi8>
+  stages.output %15, %14, %18 : tensor<6xi8>, tensor<1x4xi8>, tensor<1x3x1x2xi8>
 }) : () -> ()
