@@ -49,7 +49,8 @@ lint-python: $(STAMPS)/lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-# The PEs' word is of 32 bits, a host's of 64: the runtime is checked as both.
+# The PEs' word is of 32 bits, a host's of 64: the runtime is checked as both. Locks that are held to
+# the end of a block are never read.
 CPPCHECK := cppcheck --quiet --error-exitcode=1 --inline-suppr \
 	--enable=warning,style,performance,portability
 CPPCHECK_RUNTIME := $(CPPCHECK) --std=c99 -I runtime/include -I tools/lint \
@@ -62,6 +63,7 @@ lint-c: $(STAMPS)/lint
 		$(CPPCHECK_RUNTIME) --platform=unix32; \
 		$(CPPCHECK_RUNTIME) --platform=unix64; \
 		$(CPPCHECK) --std=c++17 --language=c++ --suppress=shadowFunction \
+			--suppress=unreadVariable:csrc/workers.cpp \
 			-I csrc -I runtime/include -I runtime/port/host csrc; \
 	elif [ -n "$$CI" ]; then \
 		echo "cppcheck is not installed" >&2; exit 1; \

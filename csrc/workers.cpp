@@ -57,7 +57,6 @@ std::unique_lock<std::shared_mutex> Workers::enter_alone() {
 }
 
 bool Workers::sweep(std::size_t first) {
-    // cppcheck-suppress unreadVariable ; held until the end
     const std::shared_lock<std::shared_mutex> lock = enter();
     bool worked = false;
     for (std::size_t n = 0; n < streams_.size(); ++n) {
