@@ -3,5 +3,6 @@
 
 #include <pybind11/pybind11.h>
 
+void register_emulation(pybind11::module_& m);
 void register_library(pybind11::module_& m);
 void register_stream(pybind11::module_& m);

@@ -126,6 +126,16 @@ py::list waits(const Stream& stream, std::uint32_t pe) {
     return found;
 }
 
+// (kind, from, to, epoch, three arguments) of each.
+py::list take_signals(Stream& stream) {
+    py::list found;
+    for (const weft_host_signal_t& s : stream.take_signals()) {
+        found.append(py::make_tuple(static_cast<int>(s.kind), s.from, s.to, s.epoch, s.arguments[0],
+                                    s.arguments[1], s.arguments[2]));
+    }
+    return found;
+}
+
 }  // namespace
 
 void register_stream(py::module_& m) {
@@ -142,6 +152,49 @@ void register_stream(py::module_& m) {
             },
             py::arg("program"), py::arg("tables"), py::arg("constants"),
             "Adds the PE of the next number, with a copy of its data.")
+        .def(
+            "add_foreign",
+            [](Stream& self, std::uint32_t program, const py::buffer& tables,
+               const py::buffer& constants, const py::buffer& arena, const py::buffer& state) {
+                const py::buffer_info t = tables.request(), c = constants.request();
+                const py::buffer_info a = arena.request(true), s = state.request(true);
+                const Stream::Foreign foreign{static_cast<std::uint8_t*>(a.ptr),
+                                              byte_count(a, "an arena"),
+                                              static_cast<std::uint32_t*>(s.ptr),
+                                              byte_count(s, "counters") / sizeof(std::uint32_t)};
+                self.add(program, t.ptr, byte_count(t, "tables"), c.ptr, byte_count(c, "constants"),
+                         &foreign);
+            },
+            py::arg("program"), py::arg("tables"), py::arg("constants"), py::arg("arena"),
+            py::arg("state"), py::keep_alive<1, 5>(), py::keep_alive<1, 6>(),
+            "Adds the PE of the next number, which somebody else steps, in memory of the caller's. "
+            "All other PEs are then stepped with `step`, and their signals delivered by the "
+            "caller.")
+        .def("step", &Stream::step, py::arg("pe"), py::call_guard<py::gil_scoped_release>(),
+             "Steps a PE once; True if it did something.")
+        .def("take_signals", &take_signals,
+             "What PEs have said since, in order: (kind, from, to, epoch, three arguments).")
+        .def(
+            "deliver",
+            [](Stream& self, int kind, std::uint32_t pe, std::uint32_t epoch, std::uint32_t first,
+               std::uint32_t second, std::uint32_t third) {
+                const weft_host_signal_t signal{static_cast<weft_host_signal_kind_t>(kind),
+                                                0u,
+                                                pe,
+                                                epoch,
+                                                {first, second, third}};
+                return static_cast<int>(self.deliver(signal));
+            },
+            py::arg("kind"), py::arg("pe"), py::arg("epoch"), py::arg("first"), py::arg("second"),
+            py::arg("third"), "Delivers a signal to a PE; the runtime's status.")
+        .def(
+            "write",
+            [](Stream& self, std::uint32_t pe, std::uint32_t offset, const py::buffer& data) {
+                const py::buffer_info info = data.request();
+                return self.write(pe, offset, info.ptr, byte_count(info, "data"));
+            },
+            py::arg("pe"), py::arg("offset"), py::arg("data"),
+            "Writes into a PE's arena, as another PE does; False if there is no such place.")
         .def("connect", &Stream::connect, "After the last PE.")
         .def("feed", &feed, py::arg("pe"), py::arg("channel"), py::arg("frame"),
              "Copies a contiguous frame into an input; False if there is no room.")

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 namespace {
 
@@ -27,7 +28,7 @@ Stream::Stream(std::shared_ptr<Library> library, std::uint32_t epoch)
 }
 
 void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_size,
-                 const void* constants, std::size_t constants_size) {
+                 const void* constants, std::size_t constants_size, const Foreign* foreign) {
     if (is_connected_) throw std::runtime_error("all PEs are added before they are connected");
     if (std::max(tables_size, constants_size) > std::numeric_limits<std::uint32_t>::max())
         throw std::runtime_error("data of a PE are larger than any memory it has");
@@ -41,20 +42,31 @@ void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_s
     // Damaged sizes must not become a demand for all memory there is.
     if (head.arena_bytes > 1u << 30 || head.state_words > 1u << 24)
         throw std::runtime_error("tables of a PE ask for more memory than any has");
-    pe.arena = allocate(head.arena_bytes);
-    pe.state = allocate(sizeof(std::uint32_t) * head.state_words);
+    if (foreign == nullptr) {
+        pe.arena = allocate(head.arena_bytes);
+        pe.state = allocate(sizeof(std::uint32_t) * head.state_words);
+    } else {
+        pe.is_foreign = true;
+        mesh_.post = [](void* self, const weft_host_signal_t* signal) {
+            static_cast<Stream*>(self)->signals_.push_back(*signal);
+            return WEFT_OK;
+        };
+        mesh_.post_context = this;
+    }
     pe.context = allocate(api().pe_bytes);
     pe.is_busy = std::make_unique<std::atomic<bool>>(false);
     weft_pe_config_t config{};
     config.program = &library_->program(program);
     config.tables = &head;
     config.table_words = static_cast<std::uint32_t>(words);
-    config.arena = pe.arena.get();
-    config.arena_bytes = head.arena_bytes;
+    config.arena = foreign ? foreign->arena : pe.arena.get();
+    config.arena_bytes =
+        foreign ? static_cast<std::uint32_t>(foreign->arena_size) : head.arena_bytes;
     config.constants = pe.constants.get();
     config.constants_bytes = static_cast<std::uint32_t>(constants_size);
-    config.state = reinterpret_cast<std::uint32_t*>(pe.state.get());
-    config.state_words = head.state_words;
+    config.state = foreign ? foreign->state : reinterpret_cast<std::uint32_t*>(pe.state.get());
+    config.state_words =
+        foreign ? static_cast<std::uint32_t>(foreign->state_words) : head.state_words;
     config.number = static_cast<std::uint32_t>(pes_.size());
     config.epoch = epoch_;
     config.port = &mesh_;
@@ -82,11 +94,7 @@ bool Stream::step_if_free(std::size_t i, bool* out_worked) {
     *out_worked = status == WEFT_OK;
     if (*out_worked) ++steps_;  // before the PE is free again: see settle
     pes_[i].is_busy->store(false, std::memory_order_release);
-    if (status != WEFT_OK && status != WEFT_IDLE) {
-        std::int64_t none = -kStatuses;
-        const auto failure = static_cast<std::int64_t>(i) * kStatuses + status % kStatuses;
-        if (failed_.compare_exchange_strong(none, failure)) wake();
-    }
+    if (status != WEFT_OK && status != WEFT_IDLE) keep_failure(i, status);
     return true;
 }
 
@@ -117,6 +125,44 @@ bool Stream::settle(double seconds) {
         if (is_quiet && steps_.load() == before) return true;
     }
     return false;
+}
+
+void Stream::keep_failure(std::size_t pe, weft_status_t status) {
+    std::int64_t none = -kStatuses;
+    const auto failure = static_cast<std::int64_t>(pe) * kStatuses + status % kStatuses;
+    if (failed_.compare_exchange_strong(none, failure)) wake();
+}
+
+bool Stream::step(std::uint32_t number) {
+    weft_pe_t* context = pe(number);
+    if (mesh_.post == nullptr || pes_[number].is_foreign)
+        throw std::runtime_error("this PE is stepped by somebody else");
+    const weft_status_t status = api().pe_step(context);
+    if (status != WEFT_OK && status != WEFT_IDLE) keep_failure(number, status);
+    return status == WEFT_OK;
+}
+
+std::vector<weft_host_signal_t> Stream::take_signals() { return std::exchange(signals_, {}); }
+
+weft_status_t Stream::deliver(const weft_host_signal_t& signal) {
+    const std::uint32_t* arguments = signal.arguments;
+    switch (signal.kind) {
+        case WEFT_HOST_ARRIVAL:
+            return api().deliver_arrival(pe(signal.to), signal.epoch, arguments[0], arguments[1],
+                                         arguments[2]);
+        case WEFT_HOST_CREDIT:
+            return api().deliver_credit(pe(signal.to), signal.epoch, arguments[0], arguments[1]);
+        default:
+            return WEFT_E_ARGUMENT;
+    }
+}
+
+bool Stream::write(std::uint32_t number, std::uint32_t offset, const void* from, std::size_t size) {
+    if (number >= contexts_.size()) return false;
+    const std::size_t room = tables(number).arena_bytes;
+    if (offset > room || size > room - offset) return false;
+    if (size > 0) std::memcpy(contexts_[number]->arena + offset, from, size);
+    return true;
 }
 
 weft_pe_t* Stream::pe(std::uint32_t number) const {
@@ -187,6 +233,7 @@ void Stream::fail(std::uint32_t number, weft_status_t status) {
 
 void Stream::set_bell(const std::shared_ptr<Bell>& bell) {
     if (!is_connected_) throw std::runtime_error("PEs are connected before they work");
+    if (mesh_.post != nullptr) throw std::runtime_error("these PEs are stepped one by one");
     if (bell_ != nullptr) throw std::runtime_error("these PEs have had their workers");
     bell_ = bell;
     rung_ = bell.get();

@@ -17,9 +17,18 @@ class Stream {
   public:
     explicit Stream(std::shared_ptr<Library> library, std::uint32_t epoch);
 
+    // The caller's memory of a PE that somebody else steps: nothing here but the outside's ends of
+    // its channels, and what others write into its arena. It outlives the stream.
+    struct Foreign {
+        std::uint8_t* arena;
+        std::size_t arena_size;
+        std::uint32_t* state;
+        std::size_t state_words;
+    };
+
     // All PEs first, then `connect`, then workers. Sizes are in bytes; both are copied.
     void add(std::uint32_t program, const void* tables, std::size_t tables_size,
-             const void* constants, std::size_t constants_size);
+             const void* constants, std::size_t constants_size, const Foreign* foreign = nullptr);
     void connect();
 
     // Steps the PEs that nobody else is stepping, once each, from `first` on. True if one of them
@@ -48,6 +57,15 @@ class Stream {
     }
     void fail(std::uint32_t pe, weft_status_t status);
 
+    // With foreign PEs among them, PEs have no workers: the caller steps the others one by one,
+    // takes what they say and delivers it. One thread at a time.
+    // True if the PE did something; a failure is kept.
+    bool step(std::uint32_t pe);
+    std::vector<weft_host_signal_t> take_signals();
+    weft_status_t deliver(const weft_host_signal_t& signal);
+    // As another PE writes. False if there is no such PE or room.
+    bool write(std::uint32_t pe, std::uint32_t offset, const void* from, std::size_t size);
+
     std::size_t size() const { return pes_.size(); }
     weft_pe_t* pe(std::uint32_t number) const;
     const weft_tables_t& tables(std::uint32_t number) const;
@@ -65,6 +83,7 @@ class Stream {
         AlignedBytes tables, constants, arena, state, context;
         std::vector<std::uint64_t> passed;  // by channel
         std::unique_ptr<std::atomic<bool>> is_busy;
+        bool is_foreign = false;
     };
 
     // Statuses are small; with a PE's number one makes a number, so that the two go together.
@@ -73,6 +92,7 @@ class Stream {
     // Steps a PE once unless somebody else does; false if so.
     bool step_if_free(std::size_t pe, bool* out_worked);
     void check(weft_status_t status, const char* what, std::uint32_t pe) const;
+    void keep_failure(std::size_t pe, weft_status_t status);
 
     std::shared_ptr<Library> library_;
     std::uint32_t epoch_;
@@ -81,6 +101,7 @@ class Stream {
     weft_host_mesh_t mesh_{};
     bool is_connected_ = false;
     std::atomic<std::uint64_t> steps_{0};  // that did something
+    std::vector<weft_host_signal_t> signals_;
     std::atomic<std::int64_t> failed_{-kStatuses};
     std::atomic<bool> is_abandoned_{false};
     std::shared_ptr<Bell> bell_;

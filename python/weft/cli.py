@@ -204,7 +204,13 @@ def graph(model: str, output: str, machine: str | None, as_json: bool) -> None:
 @_MACHINE
 @_MAPPING
 @_PES
-@click.option("--engine", default="native", show_default=True, type=click.Choice(["native"]))
+@click.option(
+    "--engine",
+    default="native",
+    show_default=True,
+    type=click.Choice(["native", "cortex-m4"]),
+    help="C compiled for this computer, or the images of PEs as machine code.",
+)
 @click.option("--input", "input_file", type=click.Path(), help=".npy, or .npz with several.")
 @click.option("--output", "output_file", type=click.Path(), help=".npy, or .npz if several.")
 @click.option("--frames", default=1, show_default=True, type=click.IntRange(1, 1_000_000))
@@ -236,6 +242,7 @@ def run(
         begun = time.perf_counter()
         results = list(session.stream(batch))
         streaming = time.perf_counter() - begun
+        machine_code, counted = session.machine_code, session.instructions
     outputs = [r if isinstance(r, tuple) else (r,) for r in results]
     digest = output_digest(outputs)
     if output_file is not None:
@@ -245,6 +252,8 @@ def run(
         "engine": engine,
         "frames": len(outputs),
         "measured_fps": round(len(outputs) / streaming, 3),
+        "machine_code": machine_code,
+        "instructions": None if counted is None else round(counted / len(outputs)),
         "output_sha256": digest,
         "wall_s": round(time.perf_counter() - start, 3),
     }
@@ -256,6 +265,11 @@ def run(
     text.append(f"  sha256 of the output {digest}")
     if len(outputs) > 1:
         text.append(f"  {report['measured_fps']:g} frames/s on this computer")
+    if machine_code:
+        text.append(
+            f"  machine code on {len(machine_code)} PE(s): "
+            f"{report['instructions']} instructions a frame"
+        )
     text.append(_speed(report))
     _emit(report, as_json, "\n".join(text))
 

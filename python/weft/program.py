@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from weft.errors import EngineError, ProgramError
 if TYPE_CHECKING:
     from weft.engines.session import Session
 
-ENGINES = ("native",)
+ENGINES = ("native", "cortex-m4")
 
 #: Tasks of no stage: borders of slots, parts of results, and constants that are outputs.
 PREPARATION = ("border", "copy")
@@ -77,16 +78,33 @@ class Program:
         """What that rate is limited by: a PE, a link, or credits."""
         return str(self.manifest["timing"]["limited_by"])
 
-    def open(self, engine: str = "native", *, threads: int | None = None) -> Session:
-        """Starts an engine. Use the session as a context manager. ``threads`` step its PEs: by
-        default as many as there are processors, and none for a single PE, which the caller's
-        thread steps.
+    def open(
+        self,
+        engine: str = "native",
+        *,
+        threads: int | None = None,
+        machine_code: Sequence[str] | None = None,
+    ) -> Session:
+        """Starts an engine. Use the session as a context manager.
 
-        Raises ``EngineError`` if there is no such engine, ``ToolchainError`` if the host library
-        cannot be built.
+        ``threads`` are for ``native`` and step its PEs: by default as many as there are processors,
+        and none for a single PE, which the caller's thread steps. ``machine_code`` is for
+        ``cortex-m4`` and names the PEs that run as machine code, such as ``"(0,0).0"``: by default
+        all; the others run as in ``native``.
+
+        Raises ``EngineError`` if there is no such engine, or if the emulator that ``cortex-m4``
+        needs is not installed, ``ToolchainError`` if the host library or an image cannot be built.
         """
         if engine not in ENGINES:
             raise EngineError(f"there is no engine '{engine}'; there are: {', '.join(ENGINES)}")
+        if engine == "cortex-m4":
+            if threads is not None:
+                raise EngineError("the engine cortex-m4 takes no threads: leave them out")
+            from weft.engines.cortex_m4.session import MachineCodeSession
+
+            return MachineCodeSession(self, machine_code)
+        if machine_code is not None:
+            raise EngineError("PEs run as machine code with the engine cortex-m4 only")
         from weft.engines.native import NativeSession
 
         return NativeSession(self, threads)

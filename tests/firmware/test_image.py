@@ -135,7 +135,7 @@ def test_it_waits_for_a_frame_and_for_the_output_slot(build: Builder) -> None:
 
 def test_it_starts_anew_by_reset_and_by_jump(build: Builder) -> None:
     pe = start(build())
-    for restart in (pe.reset, pe.start_at_entry):
+    for restart in (pe.core.reset, pe.core.start_at_entry):
         pe.feed(0, frames(1)[0])
         restart()
         pe.run()
@@ -145,8 +145,8 @@ def test_it_starts_anew_by_reset_and_by_jump(build: Builder) -> None:
 
 def test_it_reports_the_hash_of_the_runtime(build: Builder) -> None:
     pe = start(build())
-    assert pe.string(pe.call("weft_runtime_hash")) == HASH
-    assert pe.string(pe.word(pe.symbol("weft_image_runtime_hash"))) == HASH
+    assert pe.core.string(pe.core.call("weft_runtime_hash")) == HASH
+    assert pe.core.string(pe.core.word(pe.symbol("weft_image_runtime_hash"))) == HASH
 
 
 def test_changed_weights_reach_the_next_image(build: Builder) -> None:
@@ -173,14 +173,15 @@ static void *(*const keep_fill)(void *, int, size_t) = memset;
             if name == "memcpy":
                 to, at = to % 8, 48 + at % 8  # must not overlap
             value = source.randrange(256)
-            pe.write(base, before)
+            pe.core.write(base, before)
             expected = bytearray(before)
             is_fill = name == "memset"
             expected[to : to + count] = (
                 bytes([value]) * count if is_fill else before[at : at + count]
             )
-            result = pe.call(name, base + to, 0xFFFFFF00 | value if is_fill else base + at, count)
-            assert pe.read(base, size) == expected, (name, to, at, count)
+            last = 0xFFFFFF00 | value if is_fill else base + at
+            result = pe.core.call(name, base + to, last, count)
+            assert pe.core.read(base, size) == expected, (name, to, at, count)
             assert result == base + to
 
 
@@ -216,6 +217,20 @@ def test_division_of_64_bits_brings_its_helper(build: Builder) -> None:
     assert pe.collect(1)[:8] == bytes([0, 1, 255, 33, 0, 2, 2, 2])
 
 
+@pytest.mark.parametrize("slice_", [1, 7, 1_000_000])
+def test_instructions_are_counted(build: Builder, slice_: int) -> None:
+    counts = []
+    for nops in (0, 25):
+        body = _UNUSED + f'    __asm volatile(".rept {nops}\\n nop\\n nop.w\\n .endr");\n'
+        pe = start(build(body=body))
+        before = pe.core.instructions
+        pe.feed(0, frames(1)[0])
+        while pe.core.run(slice_) is None:
+            pass
+        counts.append(pe.core.instructions - before)
+    assert counts[1] - counts[0] == 2 * 25
+
+
 # --- faults --------------------------------------------------------------------------------------
 
 
@@ -235,10 +250,26 @@ def test_a_bad_access_is_recorded(build: Builder) -> None:
     assert record.address == 0x40000010
     assert record.cfsr == 1 << 15 | 1 << 9  # BFARVALID, PRECISERR
     assert image.symbol("tiny") & ~1 <= record.pc < (image.symbol("tiny") & ~1) + 64
-    assert "exception 5" in str(error)
+    assert "a bus fault (kind 5) at pc" in str(error)
+    assert f"in tiny, lr {record.lr:#010x}, address 0x40000010" in str(error)
     assert not pe.has_frame(1)
     with pytest.raises(FaultError):  # it stays stopped
         pe.run()
+
+
+def test_a_fault_within_a_block_is_recorded_where_it_is(build: Builder) -> None:
+    body = (
+        _UNUSED
+        + """\
+    __asm volatile("movs r0, #0\\n movt r0, #0x4000\\n nop\\n nop\\n"
+                   ".global weft_bad_load\\n weft_bad_load: ldr r1, [r0, #8]\\n nop\\n"
+                   ::: "r0", "r1");
+"""
+    )
+    image = build(body=body)
+    _, error = fault_of(image)
+    assert error.record.pc == image.symbol("weft_bad_load") & ~1
+    assert error.record.address == 0x40000008
 
 
 def test_an_undefined_instruction_is_recorded(build: Builder) -> None:
@@ -284,7 +315,7 @@ def test_a_kernel_without_end_is_noticed(build: Builder) -> None:
     pe = start(build(body=body))
     pe.feed(0, frames(1)[0])
     with pytest.raises(BudgetExceededError):
-        pe.run(budget=100_000)
+        pe.run(100_000)
 
 
 # --- what is linked ------------------------------------------------------------------------------
@@ -359,7 +390,7 @@ def test_code_and_data_may_have_regions_of_their_own(build: Builder) -> None:
         pe.feed(0, frames(1)[0])
         pe.run()
         assert pe.collect(1)[0] == 42
-        pe.reset()
+        pe.core.reset()
         pe.run()
 
 

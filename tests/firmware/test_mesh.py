@@ -3,36 +3,23 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("unicorn", reason="the Python package unicorn is not installed")
 
-from emulation.host_pe import HostPe, build_host_library
-from emulation.mail import ARRIVAL, CREDIT, FAIL, RING_MESSAGES, Message, Node
 from emulation.mesh import Mesh
 from emulation.pe import Pe, StoppedError
-from emulation.tiny_program import FRAME_BYTES, ROWS, write_tiny_program
+from emulation.tiny_program import ARENA_BYTES, FRAME_BYTES, ROWS, write_tiny_program
 
-import weft
 from weft.codegen.images import Image, build_image
-from weft.codegen.manifest import MAPPING
-from weft.codegen.toolchain import (
-    Toolchain,
-    find_target_toolchain,
-    gcc_target_toolchain,
-    zig_target_toolchain,
-)
+from weft.codegen.toolchain import Toolchain, gcc_target_toolchain, zig_target_toolchain
+from weft.engines.cortex_m4.mail import ARRIVAL, CREDIT, FAIL, RING_MESSAGES, WRITE, Message
 from weft.machines import load_machine
-from weft.program import Program
 
-MODELS = Path(__file__).resolve().parents[2].parent / "shared" / "models"
 MACHINE = load_machine("grid-4x4")
 PE_CLASS = MACHINE.classes["m4"]
 E_ARGUMENT, E_STOPPED = 4, 9
@@ -143,7 +130,7 @@ def test_a_new_start_ignores_what_was_on_its_way(chain: dict[int, Pe]) -> None:
     mesh.run()
     for pe in chain.values():
         pe.set_epoch(1)
-        pe.reset()
+        pe.core.reset()
         pe.run()
     mesh = Mesh(chain)
     mesh.send(Message(ARRIVAL, 1, 0, (0, 0, 0)))
@@ -191,94 +178,20 @@ def test_a_pe_whose_mail_nobody_takes_can_be_stopped(chain: dict[int, Pe]) -> No
         chain[0].run()
 
 
-# --- models --------------------------------------------------------------------------------------
-
-
-def mesh_of(program: Program, out: Path) -> Mesh:
-    """All PEs of a program: images, and the runtime in this process for the host's."""
-    toolchain = find_target_toolchain(PE_CLASS.core)
-    if toolchain is None:
-        pytest.skip("no target compiler is installed")
-    tables = (program.folder / "tables.bin").read_bytes()
-    pes: dict[int, Node] = {}
-    for number, row in enumerate(program.manifest["pes"]):
-        if row["program"] is not None:
-            image = build(program.folder, row["program"], number, toolchain, out)
-            assert image.sections["total"] <= row["sram_bytes"]  # as the compiler has promised
-            pes[number] = start(image)
-        elif row["shards"]:
-            library = build_host_library(program.folder, out / "host.so")
-            own = tables[row["tables_at"] : row["tables_at"] + row["tables_bytes"]]
-            pes[number] = HostPe(library, own, number)
-    return Mesh(pes)
-
-
-def model(name: str) -> Path:
-    path = MODELS / f"{name}_int8.tflite"
-    if not path.is_file():
-        reason = f"{path} is missing: get it from the repository mlcommons/tiny"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
-
-
-def check_against_oracle_and_native(program: Program, name: str, out: Path, count: int = 2) -> Mesh:
-    """Frames through the mesh; their bytes are the oracle's, and those of the native engine."""
-    reference = np.load(MODELS / f"{name}_ref.npz")
-    frames = [reference[f"in{i}"] for i in range(count)]
-    mesh = mesh_of(program, out)
-    ends: dict[str, list[tuple[int, int]]] = {"in": [], "out": []}
-    for channel in program.manifest["channels"]:
-        ends[channel["direction"]].append((channel["pe"], channel["number"]))
-    inputs = [[frame.tobytes()] for frame in frames]
-    results = [result for (result,) in mesh.stream(ends["in"], ends["out"], inputs)]
-    assert results == [reference[f"tflm{i}"].tobytes() for i in range(count)]
-    with program.open() as session:
-        assert results == [session.run(frame).tobytes() for frame in frames]
-    return mesh
-
-
-@pytest.mark.parametrize(("name", "pes"), [("kws", 3), ("ic", 4)])
-def test_a_model_as_a_pipeline_of_images(name: str, pes: int, tmp_path: Path) -> None:
-    program = weft.compile(model(name), MACHINE, pes=pes)
-    assert len(program.pes) == pes
-    mesh = check_against_oracle_and_native(program, name, tmp_path)
-    assert mesh.writes >= pes - 1
-
-
-def halves(shape: list[int], pes: list[list[int]]) -> list[dict[str, Any]]:
-    """Two boxes over the height, on two PEs."""
-    first = shape[1] // 2
-    parts = ((0, first), (first, shape[1] - first))
-    return [
-        {"pe": pe, "begin": [0, at, 0, 0], "shape": [shape[0], height, *shape[2:]]}
-        for pe, (at, height) in zip(pes, parts, strict=True)
-    ]
-
-
-def cut_into_halves(source: str | list[int]) -> Program:
-    """Keyword spotting over PEs (0,0) and (1,1), whose boxes overlap, frames from ``source``."""
-    whole = weft.compile(model("kws"), MACHINE, pes=3)
-    mapping = json.loads((whole.folder / MAPPING).read_text(encoding="utf-8"))
-    mapping["source"] = source
-    for stage, boxes in mapping["stages"].items():
-        shape = boxes[0]["shape"]
-        if len(shape) == 4 and shape[1] > 1:
-            mapping["stages"][stage] = halves(shape, [[0, 0, 0], [1, 1, 0]])
-    return weft.compile(model("kws"), MACHINE, mapping=mapping)
-
-
-def test_the_host_cuts_frames_into_halves(tmp_path: Path) -> None:
-    program = cut_into_halves("host")
-    assert program.manifest["pes"][-1]["name"] == "host"
-    assert program.manifest["pes"][-1]["shards"]
-    check_against_oracle_and_native(program, "kws", tmp_path)
-
-
-def test_a_pe_cuts_frames_into_halves(tmp_path: Path) -> None:
-    """It runs a program without kernels."""
-    program = cut_into_halves([3, 3, 0])
-    row = program.manifest["pes"][program.manifest["channels"][0]["pe"]]
-    assert (row["name"], row["shards"]) == ("(3,3).0", [[]])
-    check_against_oracle_and_native(program, "kws", tmp_path)
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message(WRITE, 1, 0, (ARENA_BYTES, 0, 4), bytes(4)),  # beyond the arena
+        Message(ARRIVAL, 99, 0, (0, 0, 0)),  # no such PE
+    ],
+)
+def test_a_message_that_goes_nowhere_ends_its_sender(
+    chain: dict[int, Pe], message: Message
+) -> None:
+    mesh = Mesh(chain)
+    mesh.run()
+    chain[0].post(message)
+    mesh.wake(0)
+    with pytest.raises(StoppedError) as caught:
+        mesh.run()
+    assert caught.value.status == E_ARGUMENT

@@ -78,7 +78,7 @@ def test_image_and_host_are_made_from_one_runtime(toolchain: Toolchain, tmp_path
     image = build(program, toolchain, tmp_path / "digits.elf")
     pe = Pe(image.elf, [(r.origin, r.length) for r in PE_CLASS.memory])
     pe.run()
-    reported = pe.string(pe.word(image.symbol("weft_image_runtime_hash")))
+    reported = pe.core.string(pe.core.word(image.symbol("weft_image_runtime_hash")))
     with program.open() as session:
         assert reported == session.runtime_hash == runtime_hash(program.folder / "runtime")
 

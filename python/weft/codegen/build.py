@@ -178,6 +178,7 @@ def finish(
         "weft": __version__,
         "model": _model_facts(name, data),
         "machine": placed.machine.name,
+        "pe_classes": {name: _pe_class(c) for name, (c, _) in placed.classes().items()},
         "runtime_sha256": runtime_hash(folder / "runtime"),
         "programs": _programs(placed, measured, versions),
         "pes": [_pe(placed, code, bytes_.pes[code.number], measured) for code in placed.codes],
@@ -194,6 +195,15 @@ def finish(
 def _model_facts(name: str, data: bytes | None) -> dict[str, Any]:
     """What the manifest says of the model."""
     return {"name": name, "sha256": hashlib.sha256(data).hexdigest() if data is not None else None}
+
+
+def _pe_class(pe_class: PeClass) -> dict[str, Any]:
+    """What it takes to link an image."""
+    return {
+        "core": pe_class.core,
+        "stack_bytes": pe_class.stack_bytes,
+        "memory": [asdict(region) for region in pe_class.memory],
+    }
 
 
 def _packing(compilation: Compilation) -> dict[str, Any]:

@@ -6,17 +6,17 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from weft import _native
+from weft.engines.flow import End, StreamSession
 from weft.engines.library import host_library
-from weft.engines.session import Array, Frame, Session
-from weft.engines.waits import describe_waits, stages_text
+from weft.engines.session import Frame
+from weft.engines.waits import describe_waits
 from weft.errors import EngineError, ProgramError, ToolchainError
 from weft.program import Program
 
@@ -28,9 +28,6 @@ SETTLE_SECONDS = 10.0
 _STOPPED = 9
 
 _epochs = itertools.count(1)
-
-#: An end for the outside: PE, and number of the channel there.
-End = tuple[int, int]
 
 
 def _load(path: Path) -> _native.Library:
@@ -44,8 +41,13 @@ def _load(path: Path) -> _native.Library:
         ) from None
 
 
-def new_stream(program: Program) -> tuple[_native.Library, _native.Stream]:
-    """The PEs of a program, ready to be stepped.
+def new_stream(
+    program: Program,
+    epoch: int | None = None,
+    foreign: Mapping[int, tuple[memoryview, memoryview]] | None = None,
+) -> tuple[_native.Library, _native.Stream]:
+    """The PEs of a program, ready to be stepped. ``foreign`` gives arena and counters of those, by
+    number, that somebody else steps.
 
     Raises ``ToolchainError`` if the host library cannot be built, ``ProgramError`` if the folder
     is damaged.
@@ -58,14 +60,18 @@ def new_stream(program: Program) -> tuple[_native.Library, _native.Stream]:
     tables = memoryview(_data(program, "tables.bin"))
     constants = memoryview(_data(program, "constants.bin"))
     numbers = {name: i for i, name in enumerate(library.program_names)}
-    stream = _native.Stream(library, next(_epochs))
+    stream = _native.Stream(library, next(_epochs) if epoch is None else epoch)
     try:
-        for pe in program.manifest["pes"]:
-            stream.add(
+        for number, pe in enumerate(program.manifest["pes"]):
+            data = (
                 numbers[pe["program"]] if pe["program"] is not None else 0,
                 tables[pe["tables_at"] : pe["tables_at"] + pe["tables_bytes"]],
                 constants[pe["constants_at"] : pe["constants_at"] + pe["constants_bytes"]],
             )
+            if foreign is not None and number in foreign:
+                stream.add_foreign(*data, *foreign[number])
+            else:
+                stream.add(*data)
     except (RuntimeError, IndexError, KeyError) as error:
         raise ProgramError(f"{program.folder} is damaged ({error}); compile it again") from None
     stream.connect()
@@ -83,7 +89,7 @@ def _data(program: Program, name: str) -> bytes:
     return data
 
 
-class NativeSession(Session):
+class NativeSession(StreamSession):
     """The PEs of one program, stepped by threads or, for a single PE, by the caller."""
 
     def __init__(
@@ -96,131 +102,22 @@ class NativeSession(Session):
     ) -> None:
         """``workers`` are shared with other sessions; without them the session has its own.
         ``places`` says where its PEs are, if not where the program was compiled for."""
-        super().__init__(program)
+        super().__init__(program, places)
         self.pes: tuple[Any, ...] = ()
-        self._places = list(places or [pe["name"] for pe in program.pes])
         self._on_close = on_close
         if threads is None:
             threads = (os.cpu_count() or 1) if len(program.pes) > 1 else 0
         if threads < 0:
             raise EngineError(f"a session cannot have {threads} threads")
         self._library, stream = new_stream(program)
-        self._stream: _native.Stream | None = stream
+        self._stream = stream
         self._workers = workers or _native.Workers(threads)
         self._workers.attach(stream)
-        ends = [(c["direction"], (c["pe"], c["number"])) for c in program.manifest["channels"]]
-        self._inputs = [end for direction, end in ends if direction == "in"]
-        self._outputs = [end for direction, end in ends if direction == "out"]
         self._in_place = False
-        self._unfed: deque[tuple[End, Array]] = deque()
-        self._call = 0
-
-    @property
-    def runtime_hash(self) -> str:
-        """SHA-256 of the runtime sources in the loaded library."""
-        return self._library.runtime_hash
-
-    def _open_stream(self) -> _native.Stream:
-        if self._stream is None:
-            raise EngineError("the session is closed; open the program again")
-        return self._stream
-
-    # --- frames in and out ---
 
     def _begin(self) -> int:
-        """Drops what earlier calls left under way; the number of the call that begins.
-
-        A call may have ended anywhere, at an interrupt from the keyboard: only the stream knows
-        what went in and out. A frame that some inputs lack is made up with what lies there.
-        """
-        self._call += 1
         self._in_place = False
-        self._unfed.clear()
-        stream = self._open_stream()
-        frames = max(stream.passed(*end) for end in (*self._inputs, *self._outputs))
-        while True:
-            for end in self._outputs:
-                while stream.passed(*end) < frames and stream.release(*end):
-                    pass
-            for end in self._inputs:
-                while stream.passed(*end) < frames and stream.publish(*end):
-                    pass
-            unfed = [end for end in self._inputs if stream.passed(*end) < frames]
-            missing = [end for end in self._outputs if stream.passed(*end) < frames]
-            if not unfed and not missing:
-                return self._call
-            self._wait(unfed[0] if unfed else None, missing[0] if missing else None)
-
-    def _run(self, inputs: Sequence[Array]) -> list[Array]:
-        self._begin()
-        self._put(inputs)
-        while not self._feed():
-            self._wait(self._unfed[0][0], None)
-        return self._fetch()
-
-    def _stream_checked(self, frames: Iterable[Sequence[Array]]) -> Iterator[list[Array]]:
-        """Feeds as long as there is room, so that as many frames are under way as slots allow."""
-        call = self._begin()
-        source = iter(frames)
-        is_over = False
-        under_way = 0
-        while True:
-            while not is_over and self._feed() and self._has_room(under_way):
-                frame = next(source, None)
-                self._check_call(call)  # the source itself may have used the session
-                if frame is None:
-                    is_over = True
-                else:
-                    self._put(frame)
-                    under_way += 1
-            output = self._outputs[0] if under_way else None
-            if output is None and is_over:
-                return
-            if self._unfed:
-                self._wait(self._unfed[0][0], output)
-            else:
-                self._wait(None if is_over else self._full_input(), output)
-            if output is not None and self._open_stream().room(*output) is not None:
-                under_way -= 1
-                yield self._fetch()
-                self._check_call(call)
-
-    def _check_call(self, call: int) -> None:
-        if self._call != call:
-            raise EngineError("another call on this session has ended the stream")
-
-    def _put(self, inputs: Sequence[Array]) -> None:
-        self._unfed.extend(zip(self._inputs, inputs, strict=True))
-
-    def _feed(self) -> bool:
-        """Feeds what there is room for; True if nothing is left."""
-        stream = self._open_stream()
-        while self._unfed:
-            end, array = self._unfed[0]
-            if not stream.feed(*end, array):
-                return False
-            self._unfed.popleft()
-        return True
-
-    def _full_input(self) -> End | None:
-        """An input that has no room for a frame; None if all have."""
-        stream = self._open_stream()
-        return next((end for end in self._inputs if stream.room(*end) is None), None)
-
-    def _has_room(self, under_way: int) -> bool:
-        """For one more frame. Without inputs, one frame at a time is under way."""
-        if not self._inputs:
-            return under_way == 0
-        return self._full_input() is None
-
-    def _fetch(self) -> list[Array]:
-        results = []
-        for end, info in zip(self._outputs, self.program.outputs, strict=True):
-            result = np.empty(info.shape, info.dtype)
-            while not self._open_stream().fetch(*end, result):
-                self._wait(None, end)
-            results.append(result)
-        return results
+        return super()._begin()
 
     def _wait(self, feeding: End | None, output: End | None) -> None:
         """Until the output has a frame or the input has room. Results that are there go out before
@@ -231,34 +128,14 @@ class NativeSession(Session):
         in_time = self._workers.wait(stream, output, feeding, FRAME_SECONDS)
         self._open_stream()  # another thread may have closed it
         if not in_time:
-            frame = min(stream.passed(*end) for end in self._outputs)
             raise EngineError(
-                f"frame {frame} did not end within {FRAME_SECONDS:.0f} s: "
+                f"frame {self._oldest(stream)} did not end within {FRAME_SECONDS:.0f} s: "
                 + describe_waits(self._rows(), stream)
             )
         if output is not None and stream.room(*output) is None and stream.failure()[0] >= 0:
             stream.settle(SETTLE_SECONDS)  # what was computed before may be on its way yet
         if output is None or stream.room(*output) is None:
             self._check_failure(stream)
-
-    def _check_failure(self, stream: _native.Stream) -> None:
-        pe, status, shard, task, frame = stream.failure()
-        if pe < 0:
-            return
-        row = self._rows()[pe]
-        tasks = row["shards"][shard] if shard < len(row["shards"]) else []
-        raise EngineError(
-            f"frame {frame}: PE {row['name']} ({stages_text(tasks[task : task + 1] or tasks)}): "
-            f"{self._library.status_string(status)}"
-        )
-
-    def _rows(self) -> list[dict[str, Any]]:
-        """The manifest's rows of all PEs, named by where they are."""
-        names = iter(self._places)
-        return [
-            row if row["program"] is None else {**row, "name": next(names)}
-            for row in self.program.manifest["pes"]
-        ]
 
     # --- in place ---
 

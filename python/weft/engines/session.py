@@ -25,6 +25,16 @@ class Session(ABC):
     def __init__(self, program: Program) -> None:
         self.program = program
 
+    @property
+    def machine_code(self) -> list[dict[str, str]]:
+        """The PEs that run as machine code: ``pe``, and ``sha256`` of the ELF file of its image."""
+        return []
+
+    @property
+    def instructions(self) -> int | None:
+        """How many instructions those have run since their start, None if none is counted."""
+        return None
+
     def run(self, frame: Frame) -> Any:
         """Runs one frame to its end.
 

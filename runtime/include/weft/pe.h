@@ -31,8 +31,9 @@ typedef struct weft_pe {
     uint32_t shard;      /* that is firing, or that is looked at first for the next firing */
     uint32_t next_task;  /* of the firing, counted from the shard's first */
     uint32_t told_fault; /* by weft_pe_fail, from whatever context */
-    weft_status_t fault; /* the first error, kept until the next init */
-    bool firing;
+    bool firing;         /* before `fault`, whose size is the compiler's choice: who looks at an */
+    weft_status_t
+        fault; /* image from outside finds it. The first error, kept until the next init */
 } weft_pe_t;
 
 typedef struct weft_pe_config {

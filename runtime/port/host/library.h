@@ -10,7 +10,7 @@
 #include "weft/pe.h"
 
 /* Changes whenever a field below does. */
-#define WEFT_HOST_LIBRARY_VERSION 3u
+#define WEFT_HOST_LIBRARY_VERSION 4u
 
 typedef struct weft_host_library {
     uint32_t version; /* WEFT_HOST_LIBRARY_VERSION */
@@ -24,6 +24,10 @@ typedef struct weft_host_library {
     weft_status_t (*pe_fail)(weft_pe_t *pe, weft_status_t fault);
     weft_status_t (*pe_where)(const weft_pe_t *pe, weft_where_t *out_where);
     weft_status_t (*pe_waits_for)(const weft_pe_t *pe, uint32_t shard, weft_wait_t *out_wait);
+    weft_status_t (*deliver_arrival)(weft_pe_t *pe, uint32_t epoch, uint32_t slot,
+                                     uint32_t producer, uint32_t frame);
+    weft_status_t (*deliver_credit)(weft_pe_t *pe, uint32_t epoch, uint32_t send,
+                                    uint32_t consumed);
     weft_status_t (*channel_acquire)(weft_pe_t *pe, uint32_t channel, void **out_slot);
     weft_status_t (*channel_publish)(weft_pe_t *pe, uint32_t channel);
     weft_status_t (*channel_observe)(weft_pe_t *pe, uint32_t channel, const void **out_slot);
@@ -46,6 +50,8 @@ extern const weft_host_library_t weft_host_library;
      weft_pe_fail,                           \
      weft_pe_where,                          \
      weft_pe_waits_for,                      \
+     weft_pe_deliver_arrival,                \
+     weft_pe_deliver_credit,                 \
      weft_pe_channel_acquire,                \
      weft_pe_channel_publish,                \
      weft_pe_channel_observe,                \

@@ -51,11 +51,30 @@ weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint32_t offset,
     return WEFT_OK;
 }
 
+static weft_status_t post(const weft_pe_t *pe, weft_host_signal_t signal)
+{
+    const weft_host_mesh_t *mesh = pe->port;
+    signal.from = pe->number;
+    signal.epoch = pe->epoch;
+    return mesh->post(mesh->post_context, &signal);
+}
+
+static bool is_posted(const weft_pe_t *pe)
+{
+    const weft_host_mesh_t *mesh = pe->port;
+    return mesh->post != NULL;
+}
+
 weft_status_t weft_port_signal_arrival(const weft_pe_t *pe, uint32_t to, uint32_t slot,
                                        uint32_t producer, uint32_t frame)
 {
     weft_pe_t *target = find(pe, to);
     if (target == NULL) return WEFT_E_ARGUMENT;
+    if (is_posted(pe)) {
+        const weft_host_signal_t signal = {
+            .kind = WEFT_HOST_ARRIVAL, .to = to, .arguments = {slot, producer, frame}};
+        return post(pe, signal);
+    }
     const weft_status_t status = weft_pe_deliver_arrival(target, pe->epoch, slot, producer, frame);
     wake(pe);
     return status;
@@ -66,6 +85,11 @@ weft_status_t weft_port_signal_credit(const weft_pe_t *pe, uint32_t to, uint32_t
 {
     weft_pe_t *target = find(pe, to);
     if (target == NULL) return WEFT_E_ARGUMENT;
+    if (is_posted(pe)) {
+        const weft_host_signal_t signal = {
+            .kind = WEFT_HOST_CREDIT, .to = to, .arguments = {send, consumed, 0u}};
+        return post(pe, signal);
+    }
     const weft_status_t status = weft_pe_deliver_credit(target, pe->epoch, send, consumed);
     wake(pe);
     return status;

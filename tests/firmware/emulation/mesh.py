@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A mesh of PEs with nothing but messages between them; the network has no time and no limits."""
+"""Frames through a network of PEs that are all machine code."""
 
 from __future__ import annotations
 
@@ -7,67 +7,18 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
-from emulation.mail import WRITE, Message, Node
+from emulation.pe import Pe
+from weft.engines.cortex_m4.network import Network
 
 End = tuple[int, int]  # PE, and number among its channels
 
 
-class Mesh:
-    """PEs by number. Messages to one PE keep their order and wait while its ring is full.
+class Mesh(Network):
+    """PEs by number."""
 
-    PEs run in the order in which something has happened to them, or in that of ``order``, which
-    then also delays messages.
-    """
-
-    def __init__(
-        self, pes: Mapping[int, Node], budget: int = 200_000_000, order: Random | None = None
-    ) -> None:
+    def __init__(self, pes: Mapping[int, Pe], order: Random | None = None) -> None:
+        super().__init__(pes, order)
         self._pes = pes
-        self._budget = budget
-        self._waiting: dict[int, deque[Message]] = {number: deque() for number in pes}
-        self._awake = dict.fromkeys(pes)  # in order
-        self._order = order
-        self.writes = 0
-        self.signals = 0
-
-    def run(self) -> None:
-        """Until every PE sleeps and no message is under way."""
-        while self._awake:
-            number = self._next()
-            del self._awake[number]
-            self._deliver(number)
-            self._pes[number].run(self._budget)
-            self._carry(number)
-            if self._waiting[number]:
-                self._awake[number] = None
-
-    def _next(self) -> int:
-        awake = list(self._awake)
-        return self._order.choice(awake) if self._order else awake[0]
-
-    def _carry(self, number: int) -> None:
-        """Takes what a PE has posted: it may have waited for that."""
-        for message in self._pes[number].take_mail():
-            self._awake[number] = None
-            if message.kind == WRITE:
-                self.writes += 1
-                self._pes[message.pe].write_arena(message.arguments[0], message.data)
-            else:
-                self.send(message)
-
-    def send(self, message: Message) -> None:
-        """Puts a message on its way."""
-        self.signals += 1
-        self._waiting[message.pe].append(message)
-        self._awake[message.pe] = None
-
-    def _deliver(self, number: int) -> None:
-        """As many as there is room for, or as ``order`` lets through."""
-        waiting = self._waiting[number]
-        most = self._order.randrange(3) if self._order else len(waiting)
-        while waiting and most > 0 and self._pes[number].offer(waiting[0]):
-            waiting.popleft()
-            most -= 1
 
     def stream(
         self, inputs: Sequence[End], outputs: Sequence[End], frames: Sequence[Sequence[bytes]]
@@ -77,7 +28,7 @@ class Mesh:
         for _ in frames:
             self._feed(inputs, queues)
             while not all(self._pes[pe].has_frame(number) for pe, number in outputs):
-                assert self._awake, "a frame is missing and nothing moves"
+                assert self.next is not None, "a frame is missing and nothing moves"
                 self.run()
                 self._feed(inputs, queues)
             yield [self.collect(pe, number) for pe, number in outputs]
@@ -90,11 +41,10 @@ class Mesh:
     def feed(self, pe: int, number: int, frame: bytes) -> None:
         """Gives an input its next frame."""
         self._pes[pe].feed(number, frame)
-        self._awake[pe] = None
+        self.wake(pe)
 
     def collect(self, pe: int, number: int) -> bytes:
         """Takes the oldest frame from an output."""
         frame = self._pes[pe].collect(number)
-        self._carry(pe)
-        self._awake[pe] = None
+        self.wake(pe)
         return frame

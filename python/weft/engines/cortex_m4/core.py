@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One Cortex-M4 in Unicorn, with the memory of a PE and an image in it.
+
+Unicorn has no interrupt controller, so exceptions are entered here, as the ARMv7-M manual says
+(B1.5.6): registers pushed, status registers written, vector taken. System registers are plain
+memory. Nothing else leaves the emulator but the functions of ``EXITS``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import struct
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import unicorn as untyped_unicorn
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+from unicorn import arm_const as arm
+from unicorn.unicorn_py3.unicorn import uclib as untyped_library
+
+from weft import _native
+
+# Its classes have no types and are not marked as exported.
+unicorn: Any = untyped_unicorn
+_library: Any = untyped_library
+
+#: Functions of an image at which its core stops: there it waits, and there it ends.
+EXITS = ("weft_port_wait", "weft_image_stop")
+
+_SYSTEM_SPACE = 0xE000E000
+_SYSTEM_BYTES = 0x1000
+_SHCSR, _CFSR, _HFSR, _BFAR = 0xE000ED24, 0xE000ED28, 0xE000ED2C, 0xE000ED38
+_IBUSERR, _PRECISERR, _STKERR, _BFARVALID = 1 << 8, 1 << 9, 1 << 12, 1 << 15
+_UNDEFINSTR = 1 << 16
+_FORCED, _DEBUGEVT = 1 << 30, 1 << 31
+_HARD_FAULT, _BUS_FAULT, _USAGE_FAULT, _SVCALL = 3, 5, 6, 11
+_ENABLE_BITS = {_BUS_FAULT: 1 << 17, _USAGE_FAULT: 1 << 18}
+_THREAD_MSP = 0xFFFFFFF9
+# Of QEMU, which Unicorn is made from: EXCP_SWI and EXCP_BKPT.
+_INTERRUPT_SVC, _INTERRUPT_BREAKPOINT = 2, 7
+_INVALID_MEMORY = {
+    unicorn.UC_ERR_READ_UNMAPPED,
+    unicorn.UC_ERR_WRITE_UNMAPPED,
+    unicorn.UC_ERR_READ_PROT,
+    unicorn.UC_ERR_WRITE_PROT,
+}
+_STACKED = (
+    arm.UC_ARM_REG_R0,
+    arm.UC_ARM_REG_R1,
+    arm.UC_ARM_REG_R2,
+    arm.UC_ARM_REG_R3,
+    arm.UC_ARM_REG_R12,
+    arm.UC_ARM_REG_LR,
+)
+_NOWHERE = 0xFFFFFFFE
+# Of translated code, a core: a PE's 32 KiB become less.
+_TRANSLATED_BYTES = 4 << 20
+
+
+class CoreError(RuntimeError):
+    """The core did what no core does: it locked up, or the emulator failed."""
+
+
+class Core:
+    """A core whose memory is ``memory``, (origin, bytes) pairs, loaded with the image ``elf``.
+
+    Its memory is this process's: who holds a view of it sees what the core writes.
+    """
+
+    def __init__(self, elf: Path, memory: Sequence[tuple[int, int]]) -> None:
+        self._uc: Any = unicorn.Uc(
+            unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
+        )
+        self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M4)
+        self._uc.ctl_set_tcg_buffer_size(_TRANSLATED_BYTES)
+        self._views = [self._map(origin, size, 0xA5) for origin, size in memory]
+        self._views.append(self._map(_SYSTEM_SPACE, _SYSTEM_BYTES, 0))
+        self._load(elf)
+        self._uc.ctl_exits_enabled(True)
+        self._uc.ctl_set_exits([self.symbol(name) & ~1 for name in EXITS])
+        self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid_memory)
+        self._uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
+        self._counter = self._count_blocks()
+        self._bad_address = 0
+        self._interrupts: list[int] = []
+        self.reset()
+
+    def _map(self, origin: int, size: int, filling: int) -> tuple[int, memoryview]:
+        """Memory holds anything at power-on; a zero that nobody wrote must not help."""
+        view = memoryview(mmap.mmap(-1, size))
+        view[:] = bytes([filling]) * size
+        address = ctypes.addressof(ctypes.c_char.from_buffer(view))
+        self._uc.mem_map_ptr(origin, size, unicorn.UC_PROT_ALL, address)
+        return origin, view
+
+    def _load(self, elf: Path) -> None:
+        with elf.open("rb") as stream:
+            file = ELFFile(stream)
+            for segment in file.iter_segments("PT_LOAD"):
+                if segment["p_filesz"]:
+                    self.write(segment["p_paddr"], segment.data())
+            self._entry = int(file["e_entry"])
+            table = file.get_section_by_name(".symtab")
+            vectors = file.get_section_by_name(".text")
+            if not isinstance(table, SymbolTableSection) or vectors is None:
+                raise CoreError(f"{elf} is no image")
+            symbols = list(table.iter_symbols())
+        self._symbols = {entry.name: int(entry["st_value"]) for entry in symbols}
+        self._functions = sorted(
+            (int(entry["st_value"]) & ~1, entry.name)
+            for entry in symbols
+            if entry["st_info"]["type"] == "STT_FUNC"
+        )
+        self._vectors = int(vectors["sh_addr"])
+
+    def _count_blocks(self) -> _native.InstructionCounter:
+        """Unicorn's Python calls hooks in Python; this one is called for every block, in C."""
+        stop = ctypes.cast(_library.uc_emu_stop, ctypes.c_void_p).value
+        counter = _native.InstructionCounter(self._views, stop or 0)
+        status = _library.uc_hook_add(
+            self._uc._uch,
+            ctypes.byref(ctypes.c_size_t()),
+            unicorn.UC_HOOK_BLOCK,
+            ctypes.c_void_p(counter.function),
+            ctypes.c_void_p(counter.context),
+            ctypes.c_uint64(1),
+            ctypes.c_uint64(0),
+        )
+        if status != unicorn.UC_ERR_OK:
+            raise CoreError(f"Unicorn takes no hook: {unicorn.UcError(status)}")
+        return counter
+
+    def _on_invalid_memory(self, _uc: object, _access: int, address: int, *_: object) -> bool:
+        self._bad_address = address
+        return False
+
+    def _on_interrupt(self, _uc: object, number: int, _data: object) -> None:
+        self._interrupts.append(number)
+        self._uc.emu_stop()
+
+    # --- running ---
+
+    @property
+    def instructions(self) -> int:
+        """How many it has begun: whole basic blocks, the skipped ones of IT blocks included."""
+        return self._counter.count
+
+    @property
+    def pc(self) -> int:
+        """Where it goes on."""
+        return self._pc & ~1
+
+    def reset(self) -> None:
+        """Takes stack pointer and entry from the vector table, as the core does."""
+        self.write(_SYSTEM_SPACE, bytes(_SYSTEM_BYTES))
+        stack_top, entry = struct.unpack("<2I", self.read(self._vectors, 8))
+        self._uc.reg_write(arm.UC_ARM_REG_SP, stack_top)
+        self._pc = int(entry)
+
+    def start_at_entry(self) -> None:
+        """Jumps to the ELF's entry with a useless stack pointer, as a supervisor may."""
+        self._uc.reg_write(arm.UC_ARM_REG_SP, 0)
+        self._pc = self._entry
+
+    def run(self, most: int) -> str | None:
+        """Runs to an exit; its name, or None after ``most`` instructions. A wait is over when it is
+        run again. Raises ``CoreError``."""
+        self._counter.limit = self._counter.count + most
+        while True:
+            self._interrupts.clear()
+            try:
+                self._uc.emu_start(self._pc | 1, _NOWHERE)
+            except unicorn.UcError as error:
+                self._enter_fault(error)
+                continue
+            if not self._interrupts:
+                break
+            if self._interrupts == [_INTERRUPT_SVC]:
+                self._enter_exception(_SVCALL)
+            elif self._interrupts == [_INTERRUPT_BREAKPOINT]:
+                self._enter_exception(_HARD_FAULT, hfsr=_DEBUGEVT)
+            else:
+                raise CoreError(f"the emulator reports interrupts {self._interrupts}")
+        self._pc = int(self._uc.reg_read(arm.UC_ARM_REG_PC))
+        for name in EXITS:
+            if self.pc == self.symbol(name) & ~1:
+                if name == EXITS[0]:
+                    self._pc = int(self._uc.reg_read(arm.UC_ARM_REG_LR))
+                return name
+        return None
+
+    def call(self, name: str, *arguments: int, most: int = 1_000_000) -> int:
+        """Calls a function of the waiting image with up to four words; its word result."""
+        uc = self._uc
+        saved, pc = uc.context_save(), self._pc
+        for register, value in zip(_STACKED, arguments, strict=False):
+            uc.reg_write(register, value)
+        uc.reg_write(arm.UC_ARM_REG_LR, self.symbol(EXITS[1]))
+        self._pc = self.symbol(name)
+        if self.run(most) != EXITS[1]:
+            raise CoreError(f"{name} did not return within {most} instructions")
+        result = int(uc.reg_read(arm.UC_ARM_REG_R0))
+        uc.context_restore(saved)
+        self._pc = pc
+        return result
+
+    def _enter_fault(self, error: Any) -> None:
+        if self._uc.reg_read(arm.UC_ARM_REG_IPSR):
+            raise CoreError(f"lock-up: a fault within an exception ({error})") from error
+        if error.errno in _INVALID_MEMORY:
+            self.set_word(_BFAR, self._bad_address)
+            self._enter_exception(_BUS_FAULT, cfsr=_PRECISERR | _BFARVALID)
+        elif error.errno == unicorn.UC_ERR_FETCH_UNMAPPED:
+            self._enter_exception(_BUS_FAULT, cfsr=_IBUSERR)
+        elif error.errno == unicorn.UC_ERR_INSN_INVALID:
+            self._enter_exception(_USAGE_FAULT, cfsr=_UNDEFINSTR)
+        else:
+            raise CoreError(f"the emulator reports: {error}") from error
+
+    def _enter_exception(self, number: int, *, cfsr: int = 0, hfsr: int = 0) -> None:
+        uc = self._uc
+        frame = [int(uc.reg_read(register)) for register in _STACKED]
+        frame += [int(uc.reg_read(arm.UC_ARM_REG_PC)), int(uc.reg_read(arm.UC_ARM_REG_XPSR))]
+        pointer = (int(uc.reg_read(arm.UC_ARM_REG_SP)) - 4 * len(frame)) & 0xFFFFFFF8
+        try:
+            self.write(pointer, struct.pack("<8I", *frame))
+        except IndexError:
+            # Nowhere to push to: a second fault, which comes first.
+            number, cfsr = _BUS_FAULT, cfsr | _STKERR
+        if number in _ENABLE_BITS and not self.word(_SHCSR) & _ENABLE_BITS[number]:
+            number, hfsr = _HARD_FAULT, hfsr | _FORCED
+        self.set_word(_CFSR, self.word(_CFSR) | cfsr)
+        self.set_word(_HFSR, self.word(_HFSR) | hfsr)
+        uc.reg_write(arm.UC_ARM_REG_SP, pointer)
+        uc.reg_write(arm.UC_ARM_REG_LR, _THREAD_MSP)
+        uc.reg_write(arm.UC_ARM_REG_IPSR, number)
+        self._pc = self.word(self._vectors + 4 * number)
+
+    # --- memory ---
+
+    def symbol(self, name: str) -> int:
+        """Its address; bit 0 is set for functions. KeyError if not linked."""
+        return self._symbols[name]
+
+    def function_at(self, address: int) -> str:
+        """The function that ``address`` is in, by the symbols; empty if there is none."""
+        place = bisect_right(self._functions, (address, "\U0010ffff"))
+        return self._functions[place - 1][1] if place else ""
+
+    def view(self, address: int, size: int) -> memoryview:
+        """The memory itself. IndexError if there is none."""
+        for origin, view in self._views:
+            if origin <= address and address + size <= origin + len(view):
+                return view[address - origin : address - origin + size]
+        raise IndexError(f"there is no memory of {size} bytes at {address:#x}")
+
+    def read(self, address: int, size: int) -> bytes:
+        """A copy. IndexError if there is no memory."""
+        return bytes(self.view(address, size))
+
+    def write(self, address: int, data: bytes) -> None:
+        """IndexError if there is no memory."""
+        self.view(address, len(data))[:] = data
+
+    def word(self, address: int) -> int:
+        """An unsigned word."""
+        return int.from_bytes(self.view(address, 4), "little")
+
+    def set_word(self, address: int, value: int) -> None:
+        """The lower 32 bits of ``value``."""
+        self.write(address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
+
+    def string(self, address: int) -> str:
+        """The zero-terminated string at ``address``."""
+        end = address
+        while self.word(end) & 0xFF:
+            end += 1
+        return self.read(address, end - address).decode("ascii")

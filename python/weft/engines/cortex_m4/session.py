@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``cortex-m4`` engine: the linked images of PEs as machine code, one emulated core each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from weft import _native
+from weft.engines.cortex_m4.images import linked_pes
+from weft.engines.cortex_m4.mail import Node
+from weft.engines.cortex_m4.native_pe import NativePe, take_signals
+from weft.engines.cortex_m4.network import Network
+from weft.engines.flow import End, StreamSession
+from weft.engines.native import new_stream
+from weft.engines.waits import describe_waits, stages_text
+from weft.errors import EngineError
+from weft.program import Program
+
+if TYPE_CHECKING:
+    from weft.engines.cortex_m4.image_pe import ImagePe
+
+# A frame that takes longer than this has gone wrong.
+FRAME_SECONDS = 600.0
+# What images say of themselves unless a loader says otherwise.
+_EPOCH = 0
+
+
+class MachineCodeSession(StreamSession):
+    """The PEs of one program as machine code, those of ``machine_code`` by name or all, and the
+    others, the host's among them, as native code of the same runtime."""
+
+    def __init__(self, program: Program, machine_code: Sequence[str] | None = None) -> None:
+        super().__init__(program)
+        image_pe = _image_pe_class()
+        rows = program.manifest["pes"]
+        self._names = {n: row["name"] for n, row in enumerate(rows) if row["program"] is not None}
+        self._linked = linked_pes(program, self._chosen(machine_code))
+        self._pes: dict[int, ImagePe] = {
+            number: image_pe(linked.elf, [(r.origin, r.length) for r in linked.memory])
+            for number, linked in self._linked.items()
+        }
+        memory = {number: (pe.arena, pe.state) for number, pe in self._pes.items()}
+        self._library, stream = new_stream(program, _EPOCH, memory)
+        self._stream = stream
+        self._failure = ""
+        for number, pe in self._pes.items():
+            self._start(number, pe)
+        self._at_start = self._count()
+        self._counted = 0
+        nodes: dict[int, Node] = {
+            number: self._pes.get(number) or NativePe(stream, number)
+            for number, row in enumerate(rows)
+            if row["program"] is not None or row["shards"]
+        }
+        self._network = Network(nodes)
+        self._ends = dict.fromkeys(pe for pe, _ in (*self._inputs, *self._outputs))
+
+    def _chosen(self, names: Sequence[str] | None) -> list[int]:
+        if names is None:
+            return list(self._names)
+        numbers = {name: number for number, name in self._names.items()}
+        for name in names:
+            if name not in numbers:
+                raise EngineError(
+                    f"there is no PE {name} to run as machine code; there are "
+                    + ", ".join(sorted(numbers))
+                )
+        if not names:
+            raise EngineError("no PE is to run as machine code: use the engine native")
+        return sorted({numbers[name] for name in names})
+
+    def _start(self, number: int, pe: ImagePe) -> None:
+        """Runs the start-up code, which ends with the first sleep."""
+        from weft.engines.cortex_m4.core import CoreError
+
+        try:
+            if pe.run():
+                return
+        except CoreError as error:
+            raise EngineError(f"PE {self._names[number]} does not start: {error}") from error
+        raise EngineError(f"PE {self._names[number]} does not end its start-up code")
+
+    # --- what was run ---
+
+    @property
+    def machine_code(self) -> list[dict[str, str]]:
+        """The PEs that run as machine code: ``pe``, and ``sha256`` of the ELF file of its image."""
+        return [
+            {"pe": self._names[number], "sha256": linked.sha256}
+            for number, linked in self._linked.items()
+        ]
+
+    @property
+    def instructions(self) -> int:
+        """Since the start-up code, of all PEs that are machine code: kernels, executive, mail. The
+        same for the same frames."""
+        return self._count() - self._at_start if self._pes else self._counted
+
+    def _count(self) -> int:
+        return sum(pe.core.instructions for pe in self._pes.values())
+
+    # --- running ---
+
+    def _wait(self, feeding: End | None, output: End | None) -> None:
+        wanted = [end for end in (feeding, output) if end is not None]
+        if not wanted:
+            return
+        try:
+            self._work_until(wanted)
+        except EngineError:
+            raise
+        except BaseException:
+            # Of the keyboard, perhaps: where cores and messages are is not known any more.
+            self._failure = "the session was interrupted in its work; open the program again"
+            raise
+
+    def _work_until(self, wanted: Sequence[End]) -> None:
+        """Until one of these ends has room or a frame."""
+        stream = self._open_stream()
+        for message in take_signals(stream):  # of the outside, which has taken frames
+            self._network.send(message)
+        for pe in self._ends:
+            self._network.wake(pe)
+        deadline = time.monotonic() + FRAME_SECONDS
+        while all(stream.room(*end) is None for end in wanted):
+            if self._failure:
+                raise EngineError(self._failure)
+            self._check_failure(stream)
+            worked = self._step(stream)
+            self._open_stream()  # another thread may have closed it
+            if not worked:
+                raise EngineError(
+                    f"frame {self._oldest(stream)} does not end: "
+                    + describe_waits(self._rows(), stream)
+                )
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    f"frame {self._oldest(stream)} did not end within {FRAME_SECONDS:.0f} s: "
+                    + self._describe(stream)
+                )
+
+    def _step(self, stream: _native.Stream) -> bool:
+        """Runs one PE for a while; False if nothing is left to do."""
+        from weft.engines.cortex_m4.core import CoreError
+        from weft.engines.cortex_m4.image_pe import StoppedError
+
+        number = self._network.next
+        if number is None:
+            return False
+        try:
+            self._network.step()
+        except CoreError as error:
+            what = str(error)
+            if isinstance(error, StoppedError):
+                what = self._library.status_string(error.status)
+            self._failure = f"{self._where(stream, number)}: {what}"
+            raise EngineError(self._failure) from error
+        return True
+
+    def _where(self, stream: _native.Stream, number: int) -> str:
+        """The frame, PE, stage and program that a core is at."""
+        row = self.program.manifest["pes"][number]
+        shard, task = self._pes[number].where()
+        if shard >= len(row["shards"]):
+            return f"frame {self._oldest(stream)}: PE {row['name']}, program {row['program']}"
+        frame = stream.waits(number)[shard][1]
+        tasks = row["shards"][shard]
+        stages = stages_text(tasks[task : task + 1] or tasks)
+        return f"frame {frame}: PE {row['name']} ({stages}), program {row['program']}"
+
+    def _describe(self, stream: _native.Stream) -> str:
+        """A core that would go on, or else who waits for whom."""
+        number = self._network.next
+        if number is None or number not in self._pes:
+            return describe_waits(self._rows(), stream)
+        core = self._pes[number].core
+        function = core.function_at(core.pc)
+        return f"{self._where(stream, number)} is at pc {core.pc:#010x} in {function}"
+
+    def close(self) -> None:
+        """Frees cores and memory."""
+        if self._stream is not None:
+            self._counted = self.instructions
+            self._pes = {}
+            self._network = Network({})
+            self._stream = None
+
+
+def _image_pe_class() -> type[ImagePe]:
+    """Imports the emulator, now that it is asked for."""
+    try:
+        from weft.engines.cortex_m4.image_pe import ImagePe
+    except ImportError as error:
+        raise EngineError(
+            f"the engine cortex-m4 needs the emulator Unicorn ({error}): pip install weft[emulate]"
+        ) from None
+    return ImagePe
