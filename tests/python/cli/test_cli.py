@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import weft
+from weft.codegen.toolchain import find_target_toolchain
 from weft.program import Program
 
 WEFT = Path(sys.executable).with_name("weft")
@@ -50,6 +51,22 @@ def test_run_prints_a_summary(weft_command: Callable, tiny: Path, given: Path) -
     assert "int8[1, 4]: 0 3 12 12" in done.out
 
 
+def test_run_as_machine_code(weft_command: Callable, tiny: Path, given: Path) -> None:
+    pytest.importorskip("unicorn", reason="the Python package unicorn is not installed")
+    if find_target_toolchain("cortex-m4") is None:
+        pytest.skip("no target compiler is installed")
+    command = ("run", tiny, *MACHINE, "--input", given, "--engine", "cortex-m4")
+    done = weft_command(*command)
+    assert (done.status, done.err) == (0, "")
+    assert "1 frame(s) on 1 PE(s) of single-m4 (cortex-m4)" in done.out
+    assert "int8[1, 4]: 0 3 12 12" in done.out
+    counted = re.search(r"machine code on 1 PE\(s\): (\d+) instructions a frame", done.out)
+    report = json.loads(weft_command(*command, "--json").out)
+    assert counted and report["instructions"] == int(counted.group(1)) > 0
+    (row,) = report["machine_code"]
+    assert row["pe"] == "(0,0).0" and re.fullmatch("[0-9a-f]{64}", row["sha256"])
+
+
 def test_run_writes_the_output(
     weft_command: Callable, tiny: Path, given: Path, tmp_path: Path
 ) -> None:
@@ -59,8 +76,9 @@ def test_run_writes_the_output(
     y = np.load(result)
     assert y.dtype == np.int8 and y.tolist() == WANTED
     report = json.loads(done.out)
-    measured = {"engine", "frames", "output_sha256", "measured_fps"}
+    measured = {"engine", "frames", "output_sha256", "measured_fps", "machine_code", "instructions"}
     assert set(report) == FACTS | PREDICTED | measured
+    assert (report["machine_code"], report["instructions"]) == ([], None)
     assert report["predicted_fps"] > 0 and report["measured_fps"] > 0
     assert "(0,0).0" in report["limited_by"]
     assert report["output_sha256"] == hashlib.sha256(y.tobytes()).hexdigest()
