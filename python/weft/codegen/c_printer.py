@@ -9,169 +9,52 @@ store or nested statement lies between. What remains gets a ``const`` name. ``in
 from __future__ import annotations
 
 import keyword
-import math
-import struct
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from xdsl.dialects import arith, func, memref, scf
 from xdsl.dialects.builtin import (
-    Float32Type,
     FloatAttr,
     IndexType,
     IntegerAttr,
     IntegerType,
     MemRefType,
 )
-from xdsl.ir import Attribute, Block, Operation, OpResult, SSAValue
+from xdsl.ir import Block, Operation, OpResult, SSAValue
+
+from weft.codegen.c_syntax import (
+    ADD,
+    AND,
+    ATOM,
+    BITWISE,
+    BOOL,
+    C_WORDS,
+    CALLS,
+    COMPARE,
+    COMPARE_FLOAT,
+    COMPARE_SIGN,
+    EQUAL,
+    FIRST_UNSIGNED_PREDICATE,
+    NUMBERS_ONLY,
+    OR,
+    PLAIN,
+    SHIFT,
+    TERNARY,
+    UNARY,
+    UNSIGNED,
+    WRAPPING,
+    Text,
+    UnprintableError,
+    bits_of,
+    c_type,
+    float_literal,
+)
 
 _INDENT = "    "
 _WIDTH = 100
-_LARGEST_FLOAT32 = 3.4028234663852886e38
 # Stands for a space at which a line must not be broken.
 _GLUE = "\N{NO-BREAK SPACE}"
-_C_WORDS = frozenset(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "bool",
-        "true",
-        "false",
-        "min",
-        "max",
-    ]
-)
-
-# Operator precedence of C, as far as it is used; larger binds tighter.
-_ATOM, _UNARY, _MUL, _ADD, _SHIFT, _COMPARE, _EQUAL = 15, 14, 13, 12, 11, 10, 9
-_BITAND, _BITXOR, _BITOR, _AND, _OR, _TERNARY = 8, 7, 6, 5, 4, 3
-
-_PLAIN = {
-    "arith.divsi": ("/", _MUL),
-    "arith.remsi": ("%", _MUL),
-    "arith.shrsi": (">>", _SHIFT),
-    "arith.addf": ("+", _ADD),
-    "arith.subf": ("-", _ADD),
-    "arith.mulf": ("*", _MUL),
-    "arith.divf": ("/", _MUL),
-}
-_WRAPPING = {
-    "arith.addi": ("+", _ADD, "add"),
-    "arith.subi": ("-", _ADD, "sub"),
-    "arith.muli": ("*", _MUL, "mul"),
-}
-_BITWISE = {
-    "arith.andi": ("&", _BITAND, "&&", _AND),
-    "arith.ori": ("|", _BITOR, "||", _OR),
-    "arith.xori": ("^", _BITXOR, "!=", _EQUAL),
-}
-_UNSIGNED = {
-    "arith.divui": ("/", _MUL),
-    "arith.remui": ("%", _MUL),
-    "arith.shrui": (">>", _SHIFT),
-    "arith.shli": ("<<", _SHIFT),
-}
-_CALLS = {"arith.minsi": "weft_min", "arith.maxsi": "weft_max"}
-_BOOL = IntegerType(1)
-# A truth value is 0 or -1 to MLIR, 0 or 1 to C.
-_NUMBERS_ONLY = {*_PLAIN, *_WRAPPING, *_UNSIGNED, *_CALLS, "arith.sitofp", "arith.fptosi"}
-_COMPARE_SIGN = {
-    0: "==",
-    1: "!=",
-    2: "<",
-    3: "<=",
-    4: ">",
-    5: ">=",
-    6: "<",
-    7: "<=",
-    8: ">",
-    9: ">=",
-}
-_FIRST_UNSIGNED_PREDICATE = 6
-# Keys are MLIR's numbers of oeq, ogt, oge, olt, ole and une: what C's operators mean.
-_COMPARE_FLOAT = {1: "==", 2: ">", 3: ">=", 4: "<", 5: "<=", 13: "!="}
-
-
-class UnprintableError(Exception):
-    """IR that has no rule here: a defect of the pass before, never of a model."""
-
-
-@dataclass(frozen=True)
-class _Text:
-    """An expression and how tightly it binds."""
-
-    text: str
-    level: int = _ATOM
-
-    def at(self, level: int) -> str:
-        """The text, in parentheses where ``level`` binds tighter."""
-        return self.text if self.level >= level else f"({self.text})"
-
-
-def c_type(type_: Attribute) -> str:
-    """The C type of a scalar: ``index`` and integers are signed."""
-    if isinstance(type_, IndexType):
-        return "int32_t"
-    if isinstance(type_, Float32Type):
-        return "float"
-    if isinstance(type_, IntegerType):
-        return "bool" if type_.width.data == 1 else f"int{type_.width.data}_t"
-    raise UnprintableError(f"type {type_}")
-
-
-def _width(type_: Attribute) -> int:
-    """Bits of an integer or index."""
-    return type_.width.data if isinstance(type_, IntegerType) else 32
-
-
-def float_literal(value: float) -> str:
-    """The shortest decimal that reads back as the same float32."""
-    if not math.isfinite(value):
-        raise UnprintableError(f"the constant {value} has no literal in C")
-    try:
-        single = struct.unpack("<f", struct.pack("<f", value))[0]
-    except OverflowError:
-        raise UnprintableError(f"the constant {value} is beyond float32") from None
-    for digits in range(1, 18):
-        text = f"{single:.{digits}g}"
-        # Rounded to few digits, the largest float32 is beyond float32.
-        is_float32 = abs(float(text)) <= _LARGEST_FLOAT32
-        if is_float32 and struct.pack("<f", float(text)) == struct.pack("<f", single):
-            break
-    return text + ("f" if any(c in text for c in ".en") else ".0f")
 
 
 def is_pure(op: Operation) -> bool:
@@ -204,7 +87,7 @@ class FunctionPrinter:
 
     lines: list[str] = field(default_factory=list)
     depth: int = 0
-    _texts: dict[SSAValue, _Text] = field(default_factory=dict)
+    _texts: dict[SSAValue, Text] = field(default_factory=dict)
     _scalars: set[SSAValue] = field(default_factory=set)
     _taken: set[str] = field(default_factory=set)
 
@@ -223,7 +106,7 @@ class FunctionPrinter:
 
     def name(self, value: SSAValue, fallback: str) -> str:
         base = value.name_hint or fallback
-        if base in _C_WORDS or keyword.iskeyword(base):
+        if base in C_WORDS or keyword.iskeyword(base):
             base += "_"
         candidate, n = base, 2
         while candidate in self._taken:
@@ -240,7 +123,7 @@ class FunctionPrinter:
         params = []
         for i, argument in enumerate(function.body.block.args):
             name = self.name(argument, f"a{i}")
-            self._texts[argument] = _Text(name)
+            self._texts[argument] = Text(name)
             if isinstance(argument.type, MemRefType):
                 attrs = function.arg_attrs.data[i].data if function.arg_attrs else {}
                 const = "const " if "llvm.readonly" in attrs else ""
@@ -288,7 +171,7 @@ class FunctionPrinter:
     def local(self, op: memref.AllocaOp) -> None:
         (count,) = op.memref.type.get_shape()
         name = self.name(op.memref, "local")
-        self._texts[op.memref] = _Text(name)
+        self._texts[op.memref] = Text(name)
         type_ = c_type(op.memref.type.element_type)
         if count > 1:
             self.line(f"{type_} {name}[{count}];")
@@ -335,10 +218,10 @@ class FunctionPrinter:
         variable = op.body.block.args[0]
         taken = set(self._taken)
         name = self.name(variable, "i")
-        self._texts[variable] = _Text(name)
+        self._texts[variable] = Text(name)
         step = self.text(op.step)
         advance = f"++{name}" if step == "1" else f"{name} += {step}"
-        lower, upper = self.text(op.lb), self.text(op.ub, _COMPARE)
+        lower, upper = self.text(op.lb), self.text(op.ub, COMPARE)
         self.line(f"for (int32_t {name} = {lower}; {name} < {upper}; {advance}) {{")
         self.block(op.body.block)
         self.line("}")
@@ -355,13 +238,13 @@ class FunctionPrinter:
             self.block(op.false_region.block)
         self.line("}")
 
-    def conditional(self, op: scf.IfOp) -> _Text:
+    def conditional(self, op: scf.IfOp) -> Text:
         """A value chosen lazily: both sides must be expressions."""
         sides = []
         for region in (op.true_region, op.false_region):
             for inner in region.block.ops:
                 if isinstance(inner, scf.YieldOp):
-                    sides.append(self.text(inner.arguments[0], _TERNARY + 1))
+                    sides.append(self.text(inner.arguments[0], TERNARY + 1))
                 elif isinstance(inner, scf.IfOp) and inner.results:
                     self._texts[inner.results[0]] = self.conditional(inner)
                 elif is_pure(inner) or isinstance(inner, memref.LoadOp):
@@ -369,17 +252,17 @@ class FunctionPrinter:
                     self._texts[inner.results[0]] = self.expression(inner)
                 else:
                     raise UnprintableError(f"{inner.name} inside of a conditional value")
-        return _Text(f"{self.text(op.cond, _OR)} ? {sides[0]} : {sides[1]}", _TERNARY)
+        return Text(f"{self.text(op.cond, OR)} ? {sides[0]} : {sides[1]}", TERNARY)
 
     # --- values ---
 
-    def bind(self, value: OpResult, text: _Text) -> None:
+    def bind(self, value: OpResult, text: Text) -> None:
         if self.folds(value):
             self._texts[value] = text
             return
         name = self.name(value, "t")
         self.line(f"const {c_type(value.type)} {name} = {text.text};")
-        self._texts[value] = _Text(name)
+        self._texts[value] = Text(name)
 
     def folds(self, value: OpResult) -> bool:
         op = value.op
@@ -445,11 +328,11 @@ class FunctionPrinter:
         subscript = self.text(index)
         if len(subscript) < _WIDTH // 2:
             subscript = subscript.replace(" ", _GLUE)
-        return f"{self.text(base, _ATOM)}[{subscript}]"
+        return f"{self.text(base, ATOM)}[{subscript}]"
 
-    def expression(self, op: Operation) -> _Text:
+    def expression(self, op: Operation) -> Text:
         if isinstance(op, memref.LoadOp):
-            return _Text(self.element(op.memref, op.indices))
+            return Text(self.element(op.memref, op.indices))
         if isinstance(op, arith.ConstantOp):
             return self.constant(op)
         if isinstance(op, arith.IndexCastOp):
@@ -459,85 +342,85 @@ class FunctionPrinter:
         if isinstance(op, arith.CmpfOp):
             return self.compare_floats(op)
         if isinstance(op, arith.SelectOp):
-            sides = [self.text(v, _TERNARY + 1) for v in (op.lhs, op.rhs)]
-            return _Text(f"{self.text(op.cond, _OR)} ? {sides[0]} : {sides[1]}", _TERNARY)
+            sides = [self.text(v, TERNARY + 1) for v in (op.lhs, op.rhs)]
+            return Text(f"{self.text(op.cond, OR)} ? {sides[0]} : {sides[1]}", TERNARY)
         if isinstance(op, func.CallOp):
             arguments = ", ".join(self.text(v) for v in op.arguments)
-            return _Text(f"{op.callee.root_reference.data}({arguments})")
+            return Text(f"{op.callee.root_reference.data}({arguments})")
         return self.by_name(op)
 
-    def by_name(self, op: Operation) -> _Text:
+    def by_name(self, op: Operation) -> Text:
         name = op.name
         self._refuse_widths(op)
-        if name in _PLAIN:
-            sign, level = _PLAIN[name]
+        if name in PLAIN:
+            sign, level = PLAIN[name]
             return self.infix(op, sign, level)
-        if name in _WRAPPING:
+        if name in WRAPPING:
             return self.wrapping(op)
-        if name in _BITWISE:
-            sign, level, bool_sign, bool_level = _BITWISE[name]
-            if op.results[0].type == _BOOL:
+        if name in BITWISE:
+            sign, level, bool_sign, bool_level = BITWISE[name]
+            if op.results[0].type == BOOL:
                 return self.infix(op, bool_sign, bool_level)
             return self.infix(op, sign, level)
-        if name in _CALLS:
+        if name in CALLS:
             arguments = ", ".join(self.text(v) for v in op.operands)
-            return _Text(f"{_CALLS[name]}({arguments})")
-        if name in _UNSIGNED:
-            sign, level = _UNSIGNED[name]
+            return Text(f"{CALLS[name]}({arguments})")
+        if name in UNSIGNED:
+            sign, level = UNSIGNED[name]
             type_ = c_type(op.results[0].type)
-            sides = [f"(u{type_}){self.text(v, _UNARY)}" for v in op.operands]
-            return _Text(f"({type_})({sides[0]} {sign} {sides[1]})", _UNARY)
-        if name == "arith.trunci" and op.results[0].type == _BOOL:
-            return _Text(f"({self.text(op.operands[0], _UNARY)} & 1) != 0", _EQUAL)
-        if name == "arith.extsi" and op.operands[0].type == _BOOL:
-            return _Text(f"-{self.cast(op, c_type(op.results[0].type)).at(_UNARY)}", _UNARY)
+            sides = [f"(u{type_}){self.text(v, UNARY)}" for v in op.operands]
+            return Text(f"({type_})({sides[0]} {sign} {sides[1]})", UNARY)
+        if name == "arith.trunci" and op.results[0].type == BOOL:
+            return Text(f"({self.text(op.operands[0], UNARY)} & 1) != 0", EQUAL)
+        if name == "arith.extsi" and op.operands[0].type == BOOL:
+            return Text(f"-{self.cast(op, c_type(op.results[0].type)).at(UNARY)}", UNARY)
         if name in ("arith.extsi", "arith.trunci", "arith.sitofp", "arith.fptosi"):
             return self.cast(op, c_type(op.results[0].type))
         if name == "arith.extui":
             source = c_type(op.operands[0].type)
             if source == "bool":
                 return self.cast(op, c_type(op.results[0].type))
-            inner = f"(u{source}){self.text(op.operands[0], _UNARY)}"
-            return _Text(f"({c_type(op.results[0].type)}){inner}", _UNARY)
+            inner = f"(u{source}){self.text(op.operands[0], UNARY)}"
+            return Text(f"({c_type(op.results[0].type)}){inner}", UNARY)
         raise UnprintableError(name)
 
     @staticmethod
     def _refuse_widths(op: Operation) -> None:
         """Refuses operators that C, or the functions of weft/arith.h, would compute otherwise."""
         values = (*op.operands, *op.results)
-        if op.name in _NUMBERS_ONLY and any(v.type == _BOOL for v in values):
+        if op.name in NUMBERS_ONLY and any(v.type == BOOL for v in values):
             raise UnprintableError(f"{op.name} of a truth value")
-        if op.name in _CALLS and op.results[0].type == IntegerType(64):
+        if op.name in CALLS and op.results[0].type == IntegerType(64):
             raise UnprintableError(f"{op.name} of 64 bits")
 
-    def index_cast(self, op: arith.IndexCastOp) -> _Text:
+    def index_cast(self, op: arith.IndexCastOp) -> Text:
         """``index`` is signed and of 32 bits; a cast is written only where it cuts."""
-        source, target = (_width(v.type) for v in (op.input, op.result))
+        source, target = (bits_of(v.type) for v in (op.input, op.result))
         if 1 in (source, target):
             raise UnprintableError(f"{op.name} of a truth value")
         if target >= source:
             return self._texts[op.input]
         return self.cast(op, c_type(op.result.type))
 
-    def cast(self, op: Operation, target: str) -> _Text:
-        return _Text(f"({target}){self.text(op.operands[0], _UNARY)}", _UNARY)
+    def cast(self, op: Operation, target: str) -> Text:
+        return Text(f"({target}){self.text(op.operands[0], UNARY)}", UNARY)
 
-    def infix(self, op: Operation, sign: str, level: int) -> _Text:
+    def infix(self, op: Operation, sign: str, level: int) -> Text:
         lhs, rhs = op.operands
         # The right side of - / % >> must bind tighter, and compilers ask for parentheses where
         # shifts, comparisons and bit operations are mixed.
-        if level in (_AND, _OR):
-            left, right = self.text(lhs, _EQUAL), self.text(rhs, _EQUAL)
-        elif level in (_COMPARE, _EQUAL):
-            left, right = self.text(lhs, _ADD), self.text(rhs, _ADD)
-        elif level <= _SHIFT:
-            left, right = self.text(lhs, _UNARY), self.text(rhs, _UNARY)
+        if level in (AND, OR):
+            left, right = self.text(lhs, EQUAL), self.text(rhs, EQUAL)
+        elif level in (COMPARE, EQUAL):
+            left, right = self.text(lhs, ADD), self.text(rhs, ADD)
+        elif level <= SHIFT:
+            left, right = self.text(lhs, UNARY), self.text(rhs, UNARY)
         else:
             left, right = self.text(lhs, level), self.text(rhs, level + 1)
-        return _Text(f"{left} {sign} {right}", level)
+        return Text(f"{left} {sign} {right}", level)
 
-    def wrapping(self, op: Operation) -> _Text:
-        sign, level, word = _WRAPPING[op.name]
+    def wrapping(self, op: Operation) -> Text:
+        sign, level, word = WRAPPING[op.name]
         type_ = op.results[0].type
         flags = getattr(op, "overflow_flags", None)
         is_nsw = flags is not None and arith.IntegerOverflowFlag.NSW in flags.data
@@ -545,40 +428,40 @@ class FunctionPrinter:
             return self.infix(op, sign, level)
         if type_ != IntegerType(32):
             raise UnprintableError(f"wrapping {op.name} on {type_}")
-        return _Text(f"weft_{word}_wrap({self.text(op.operands[0])}, {self.text(op.operands[1])})")
+        return Text(f"weft_{word}_wrap({self.text(op.operands[0])}, {self.text(op.operands[1])})")
 
-    def compare_floats(self, op: arith.CmpfOp) -> _Text:
+    def compare_floats(self, op: arith.CmpfOp) -> Text:
         predicate = op.predicate.value.data
-        if predicate not in _COMPARE_FLOAT:
+        if predicate not in COMPARE_FLOAT:
             raise UnprintableError(f"{op.name} with the predicate {predicate}")
-        return self.infix(op, _COMPARE_FLOAT[predicate], _COMPARE)
+        return self.infix(op, COMPARE_FLOAT[predicate], COMPARE)
 
-    def compare(self, op: arith.CmpiOp) -> _Text:
+    def compare(self, op: arith.CmpiOp) -> Text:
         predicate = op.predicate.value.data
-        if predicate > 1 and op.lhs.type == _BOOL:
+        if predicate > 1 and op.lhs.type == BOOL:
             raise UnprintableError(f"{op.name} of truth values by size")
-        sign = _COMPARE_SIGN[predicate]
-        level = _EQUAL if predicate < 2 else _COMPARE
-        if predicate < _FIRST_UNSIGNED_PREDICATE:
+        sign = COMPARE_SIGN[predicate]
+        level = EQUAL if predicate < 2 else COMPARE
+        if predicate < FIRST_UNSIGNED_PREDICATE:
             return self.infix(op, sign, level)
         type_ = c_type(op.lhs.type)
-        sides = [f"(u{type_}){self.text(v, _UNARY)}" for v in op.operands]
-        return _Text(f"{sides[0]} {sign} {sides[1]}", level)
+        sides = [f"(u{type_}){self.text(v, UNARY)}" for v in op.operands]
+        return Text(f"{sides[0]} {sign} {sides[1]}", level)
 
-    def constant(self, op: arith.ConstantOp) -> _Text:
+    def constant(self, op: arith.ConstantOp) -> Text:
         value = op.value
         if isinstance(value, FloatAttr):
             text = float_literal(value.value.data)
-            return _Text(text, _UNARY if text.startswith("-") else _ATOM)
+            return Text(text, UNARY if text.startswith("-") else ATOM)
         assert isinstance(value, IntegerAttr)
         number, type_ = value.value.data, op.result.type
-        if type_ == _BOOL:
-            return _Text("true" if number else "false")
-        width = _width(type_)
+        if type_ == BOOL:
+            return Text("true" if number else "false")
+        width = bits_of(type_)
         if number == -(1 << (width - 1)) and width >= 32:
-            return _Text(f"INT{width}_MIN")
+            return Text(f"INT{width}_MIN")
         suffix = "LL" if width == 64 else ""
-        return _Text(f"{number}{suffix}", _UNARY if number < 0 else _ATOM)
+        return Text(f"{number}{suffix}", UNARY if number < 0 else ATOM)
 
 
 def print_function(function: func.FuncOp) -> str:

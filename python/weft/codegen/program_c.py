@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import MemRefType
 from xdsl.dialects.func import FuncOp
 
-from weft.codegen.c_printer import c_type
+from weft.codegen.c_syntax import c_type
 from weft.codegen.tables import VERSION
 from weft.dialects.pe import ProgramOp
 

@@ -22,12 +22,8 @@ from xdsl.dialects.func import FuncOp
 from ir.c_compilers import STRICT, host_compiler, kernel_source
 from ir.meanings import MEANING, REFUSED
 from ir.text import HERE, check_golden, parse
-from weft.codegen.c_printer import (
-    UnprintableError,
-    float_literal,
-    print_declaration,
-    print_function,
-)
+from weft.codegen.c_printer import print_declaration, print_function
+from weft.codegen.c_syntax import UnprintableError, float_literal
 
 SNIPPETS = sorted(path.stem for path in (HERE / "snippets").glob("*.mlir"))
 
