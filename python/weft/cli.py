@@ -86,7 +86,6 @@ def _compiled(
 ) -> Program:
     """A program folder as it is, or a model compiled (or found in the cache)."""
     import weft
-    from weft.compiler import DEFAULT_MACHINE
 
     path = Path(model)
     if path.is_dir():
@@ -98,7 +97,7 @@ def _compiled(
             if value is not None:
                 raise InputError(f"{path} is compiled already; --{name} goes with a model file")
         return program
-    return weft.compile(path, machine or DEFAULT_MACHINE, mapping=mapping, pes=pes)
+    return weft.compile(path, machine, mapping=mapping, pes=pes)
 
 
 _MACHINE = click.option("--machine", default=None, help="Bundled name or machine file.")
@@ -127,21 +126,19 @@ def compile(
 ) -> None:
     """Compile MODEL into a folder of C sources, constants and a manifest."""
     import weft
-    from weft.compiler import DEFAULT_MACHINE
 
     start = time.perf_counter()
-    chosen = machine or DEFAULT_MACHINE
     if check_mapping:
         if output is not None or dump_ir is not None:
             raise InputError("--check-mapping writes nothing: leave -o and --dump-ir out")
-        checked = weft.check_mapping(Path(model), chosen, mapping=mapping, pes=pes)
+        checked = weft.check_mapping(Path(model), machine, mapping=mapping, pes=pes)
         report = {**checked, "wall_s": round(time.perf_counter() - start, 3)}
         _emit(report, as_json, _mapping_text(report))
         return
     if output is None:
         raise InputError("say where the program goes: -o DIR")
     program = weft.compile(
-        Path(model), chosen, output=output, mapping=mapping, pes=pes, dump_ir=dump_ir
+        Path(model), machine, output=output, mapping=mapping, pes=pes, dump_ir=dump_ir
     )
     facts = {**_facts(program), "wall_s": round(time.perf_counter() - start, 3)}
     fullest = max(program.pes, key=lambda pe: pe["sram_bytes"])
@@ -183,11 +180,10 @@ def _mapping_text(facts: dict[str, Any]) -> str:
 def graph(model: str, output: str, machine: str | None, as_json: bool) -> None:
     """Write the stage graph of MODEL with its costs, for mappers outside of Weft."""
     import weft
-    from weft.compiler import DEFAULT_MACHINE
     from weft.frames import write_text
 
     start = time.perf_counter()
-    found = weft.graph(Path(model), machine or DEFAULT_MACHINE)
+    found = weft.graph(Path(model), machine)
     write_text(Path(output), json_module.dumps(found.to_json(), indent=1) + "\n")
     report = {
         "machine": found.machine.name,

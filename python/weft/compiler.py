@@ -31,12 +31,10 @@ if TYPE_CHECKING:
     from weft.transforms.compilation import Compilation
     from weft.transforms.pipeline import Dump
 
-DEFAULT_MACHINE = "spinn2-chip"
-
 
 def compile_model(
     model: Any,
-    machine: str | Path | Machine = DEFAULT_MACHINE,
+    machine: str | Path | Machine | None = None,
     *,
     output: str | Path | None = None,
     params: Mapping[str, Any] | None = None,
@@ -49,7 +47,8 @@ def compile_model(
 
     ``model`` is the path or the bytes of a TFLite file, or a ``tvm.IRModule`` of Relax whose
     ``main`` has quantise and dequantise around its operators; ``params`` then binds parameters by
-    name (NumPy arrays). ``machine`` is a bundled name, the path of a machine file, or a machine.
+    name (NumPy arrays). ``machine`` is a bundled name, the path of a machine file, or a machine;
+    by default the one that ``load_machine()`` gives.
 
     ``output`` is the folder to write; without it the program goes to the cache, where a later call
     with the same arguments finds it. ``schedules`` replaces the TensorIR schedule of a family of
@@ -175,7 +174,7 @@ def _stages(source: Any, name: str, params: Mapping[str, Any] | None, dump: Dump
 
 def check_mapping(
     model: Any,
-    machine: str | Path | Machine = DEFAULT_MACHINE,
+    machine: str | Path | Machine | None = None,
     *,
     mapping: str | Path | Mapping[str, Any] | None = None,
     pes: int | None = None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from xdsl.ir import SSAValue
 
-from weft.compiler import DEFAULT_MACHINE, stage_graph
+from weft.compiler import stage_graph
 from weft.dialects.stages import Stage, StageOutput
 from weft.dialects.stages.base import dtype_of, shape_of, variables
 from weft.dialects.stages.box import Box, CutError
@@ -123,7 +123,7 @@ def _tensor_data(tensor: Tensor) -> dict[str, Any]:
 
 def graph(
     model: Any,
-    machine: str | Path | Machine = DEFAULT_MACHINE,
+    machine: str | Path | Machine | None = None,
     *,
     params: Any = None,
 ) -> Graph:

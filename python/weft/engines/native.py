@@ -15,7 +15,6 @@ import numpy as np
 from weft import _native
 from weft.engines.flow import End, StreamSession
 from weft.engines.library import host_library
-from weft.engines.session import Frame
 from weft.engines.waits import describe_waits
 from weft.errors import EngineError, ProgramError, ToolchainError
 from weft.program import Program
@@ -120,8 +119,6 @@ class NativeSession(StreamSession):
         return super()._begin()
 
     def _wait(self, feeding: End | None, output: End | None) -> None:
-        """Until the output has a frame or the input has room. Results that are there go out before
-        a failure is told."""
         if feeding is None and output is None:
             return  # an input that was full has room by now
         stream = self._open_stream()
@@ -183,6 +180,3 @@ class NativeSession(StreamSession):
     def __del__(self) -> None:
         if getattr(self, "_stream", None) is not None:
             self.close()
-
-
-__all__ = ["FRAME_SECONDS", "Frame", "NativeSession", "new_stream"]

@@ -29,11 +29,14 @@ def bundled_machines() -> list[str]:
     return sorted(path.stem for path in machines_folder().glob("*.toml"))
 
 
-def load_machine(name_or_path: str | Path) -> Machine:
-    """Reads a bundled machine by name, or a machine file.
+def load_machine(name_or_path: str | Path | None = None) -> Machine:
+    """Reads a bundled machine by name, or a machine file; without either, the default machine,
+    which ``default.txt`` beside the bundled ones names.
 
     Raises ``MachineError`` that says what is wrong with the file and where.
     """
+    if name_or_path is None:
+        name_or_path = (machines_folder() / "default.txt").read_text(encoding="ascii").strip()
     text = str(name_or_path)
     path = Path(text)
     if "/" not in text and "\\" not in text and not text.endswith(".toml"):

@@ -283,3 +283,8 @@ def test_chip_has_152_pes_of_which_148_can_be_used() -> None:
     assert len({(pe.x, pe.y) for pe in pes}) == 38
     assert all(chip.class_of(pe).memory_bytes == 128 << 10 for pe in pes)
     assert {region.length for region in chip.class_of(pes[0]).memory} == {32 << 10, 96 << 10}
+
+
+def test_the_default_machine_is_the_chip() -> None:
+    """Named in a file beside the bundled ones, not in code."""
+    assert load_machine() == load_machine("spinn2-chip")
