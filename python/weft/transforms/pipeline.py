@@ -18,12 +18,14 @@ from weft.mapping.mapping import Mapping
 from weft.mapping.timing import timing
 from weft.transforms.compilation import Compilation
 from weft.transforms.connect import connect
+from weft.transforms.pack_weights import pack_weights
 from weft.transforms.plan_memory import plan_memory
 from weft.transforms.shards_to_pe import shards_to_pe
 from weft.transforms.to_mesh import to_mesh
 
 #: What follows the mapping.
 PASSES: tuple[tuple[str, Callable[[Compilation], Compilation]], ...] = (
+    ("pack-weights", pack_weights),
     ("shards-to-pe", shards_to_pe),
     ("plan-memory", plan_memory),
     ("connect", connect),

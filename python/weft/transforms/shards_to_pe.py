@@ -105,6 +105,11 @@ class _Lowering:
         self.buffers.append(buffer)
         return replace(view, base=buffer)
 
+    def workspace(self, label: str, size: int) -> View:
+        buffer = _Buffer(label, size)
+        self.buffers.append(buffer)
+        return View(buffer, 0, (size // 4,), (1,), "int32")
+
     # --- the graph ---
 
     def run(self) -> None:
@@ -134,6 +139,8 @@ class _Lowering:
             return
         task = _Task(op.label.data, op.kind, op.macs())
         inputs = [self.operand(op, i, task) for i in range(len(op.operands))]
+        if op.workspace_bytes() > 0:
+            inputs.append(self.workspace(f"{task.label}.workspace", op.workspace_bytes()))
         border = self.wanted_border(op.result)
         out = self.allocate(op.label.data, op.result, border)
         self.views[op.result] = out

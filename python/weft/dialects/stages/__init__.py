@@ -23,6 +23,7 @@ from weft.dialects.stages.movement import (
     SliceStage,
     TransposeStage,
 )
+from weft.dialects.stages.packed import PackedConv2dStage, PackedDenseStage
 from weft.dialects.stages.partial import (
     AddPartialStage,
     PartialConv2dStage,
@@ -42,6 +43,8 @@ ALL: tuple[type[Stage], ...] = (
     ExtremumStage,
     LookupStage,
     MeanStage,
+    PackedConv2dStage,
+    PackedDenseStage,
     PadStage,
     PartialConv2dStage,
     PartialDenseStage,

@@ -160,6 +160,10 @@ class Stage(IRDLOperation):
         """Whether operand ``operand`` must lie in memory without gaps."""
         return False
 
+    def workspace_bytes(self) -> int:
+        """Scratch memory that its kernels want besides operands and result."""
+        return 0
+
     @abstractmethod
     def cut(self, box: Box) -> Cut:
         """What computing only ``box`` of the result takes. Raises ``CutError`` if it cannot be
@@ -172,7 +176,8 @@ class Stage(IRDLOperation):
     @abstractmethod
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         """The kernel calls that compute ``out``, in order. ``inputs`` are views of all operands,
-        constants included, laid out as ``border`` and ``needs_dense`` ask."""
+        constants included, laid out as ``border`` and ``needs_dense`` ask; the last one is the
+        workspace, if there is any."""
 
 
 def attribute_of(value: Any) -> Attribute:

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hand-written kernels, called by programs as generated ones are. They own nothing, keep nothing,
+ * and may be called from any context. Extents and strides count elements; what a pointer leads to
+ * is as large as they say. `out` overlaps nothing else. */
+#ifndef WEFT_MICRO_KERNELS_H
+#define WEFT_MICRO_KERNELS_H
+
+#include <stdint.h>
+
+/* Convolution, also used for dense layers: out[y, x, c] for `out_h` rows of `out_w` pixels of
+ * `out_channels` channels.
+ *
+ * An element's window is `runs_h` times `runs_w` runs of `run` elements, which start `run_row` and
+ * `run_tap` apart; from one pixel of the result to the next it moves by `x_right`, from one row to
+ * the next by `x_down`. `packed` has what kernels/dot.h says for the channels, filled up to a
+ * multiple of four, taps in the order of weft_widen_run. `workspace` has room for two words for
+ * each pair of taps. */
+void weft_conv2d_packed_s8(const int8_t *x, const int32_t *packed, int32_t *workspace, int8_t *out,
+                           int32_t out_h, int32_t out_w, int32_t out_channels, int32_t runs_h,
+                           int32_t runs_w, int32_t run, int32_t run_row, int32_t run_tap,
+                           int32_t x_down, int32_t x_right, int32_t out_row, int32_t out_pixel,
+                           int32_t zero_point, int32_t low, int32_t high);
+
+#endif /* WEFT_MICRO_KERNELS_H */
