@@ -43,19 +43,34 @@ def stream_words(channels: int, runs: int, run: int) -> int:
     return -(-channels // _QUAD) * (_HEAD + 2 * pair_count(runs, run) + _TAIL)
 
 
+def reach(given: Channels) -> NDArray[np.int64]:
+    """What no sum of a channel exceeds in size, its bias included."""
+    weights = np.abs(given.weights.reshape(len(given.weights), -1).astype(np.int64))
+    return np.abs(given.bias.astype(np.int64)) + _LARGEST_INPUT * weights.sum(axis=1)
+
+
+def are_requantizable(given: Channels) -> bool:
+    """Whether sums can be doubled, and all right shifts have a scale: see ``weft/dsp.h``."""
+    shifts = -given.shift.astype(np.int64)[given.multiplier != 0]
+    in_range = (shifts >= _LEAST_SHIFT) & (shifts <= _MOST_SHIFT)
+    return bool(np.all(reach(given) < _MOST_DOUBLED) and np.all(in_range))
+
+
+def scales(given: Channels) -> NDArray[np.int64]:
+    """2^(32 - right shift) of every channel."""
+    shifts = np.where(given.multiplier == 0, _MOST_SHIFT, -given.shift.astype(np.int64))
+    return np.asarray(1 << (32 - shifts), np.int64)
+
+
 def can_pack(given: Channels) -> bool:
     """Whether these weights are within what the kernels can do: see ``dot.h``."""
     weights = given.weights.reshape(len(given.weights), -1).astype(np.int64)
-    reach = np.abs(given.bias.astype(np.int64)) + _LARGEST_INPUT * np.abs(weights).sum(axis=1)
     even, odd = weights[0::2], weights[1::2]
     together = 256 * odd + even[: len(odd)]
-    scaled = given.multiplier != 0
-    shifts = -given.shift.astype(np.int64)[scaled]
     return bool(
-        np.all(reach < _MOST_DOUBLED)
-        and np.all(reach[1::2] < _MOST_ODD)
+        are_requantizable(given)
+        and np.all(reach(given)[1::2] < _MOST_ODD)
         and np.all(together >= -(1 << 15))
-        and np.all((shifts >= _LEAST_SHIFT) & (shifts <= _MOST_SHIFT))
     )
 
 
@@ -93,8 +108,7 @@ def pack(given: Channels) -> NDArray[np.int32]:
 
     bias = padded(given.bias.astype(np.int64), 0)
     multiplier = padded(given.multiplier.astype(np.int64), 0)
-    shifts = np.where(given.multiplier == 0, _MOST_SHIFT, -given.shift.astype(np.int64))
-    scale = padded(1 << (32 - shifts), 1 << (32 - _MOST_SHIFT))
+    scale = padded(scales(given), 1 << (32 - _MOST_SHIFT))
     stream = np.empty((quads, _HEAD + 2 * pairs + _TAIL), np.int64)
     stream[:, 0:_HEAD:2] = 256 * bias[:, 1::2] + bias[:, 0::2]
     stream[:, 1:_HEAD:2] = bias[:, 0::2]

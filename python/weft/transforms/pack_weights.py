@@ -17,9 +17,20 @@ from xdsl.dialects.builtin import ArrayAttr, StringAttr
 from xdsl.ir import Operation, SSAValue
 
 from weft.dialects.fabric import MeshOp, PlaceOp, TemplateOp
-from weft.dialects.stages import Constant, Conv2dStage, DenseStage, Stage
+from weft.dialects.stages import Constant, Conv2dStage, DenseStage, DepthwiseStage, Stage
 from weft.dialects.stages.base import attribute_of, int_of, ints, shape_of, tensor_type
-from weft.dialects.stages.packed import PackedConv2dStage, PackedDenseStage, runs_of
+from weft.dialects.stages.packed import (
+    PackedConv2dStage,
+    PackedDenseStage,
+    PackedDepthwiseStage,
+    has_3x3_kernel,
+    runs_of,
+)
+from weft.kernels.depthwise_packed import (
+    can_pack_depthwise,
+    pack_depthwise,
+    pack_depthwise_3x3,
+)
 from weft.kernels.dot_packing import Channels, can_pack, pack
 from weft.transforms.compilation import Compilation, constant_key
 
@@ -31,6 +42,8 @@ class _Packing:
     """How one kind of stage is packed. ``groups`` splits its constants into those of every call."""
 
     groups: Callable[[Any, Sequence[_Data]], list[Channels]]
+    can_pack: Callable[[Channels], bool]
+    pack: Callable[[Any, Channels], NDArray[np.int32]]
     build: Callable[[Any, SSAValue], Stage]
 
 
@@ -71,10 +84,36 @@ def _properties(op: Stage, *names: str) -> dict[str, Any]:
     return {n: op.properties[n] for n in (*names, "label", "zero_point", "low", "high")}
 
 
+def _depthwise_groups(op: DepthwiseStage, data: Sequence[_Data]) -> list[Channels]:
+    kernel_h, kernel_w, channels = data[0].shape
+    return [Channels(data[0].reshape(1, kernel_h * kernel_w, channels).T, *data[1:])]
+
+
+def _pack_depthwise(op: DepthwiseStage, given: Channels) -> NDArray[np.int32]:
+    is_3x3 = has_3x3_kernel(op.filter(), ints(op.strides)[1], ints(op.dilation)[1])
+    return pack_depthwise_3x3(given) if is_3x3 else pack_depthwise(given)
+
+
+def _depthwise(op: DepthwiseStage, packed: SSAValue) -> Stage:
+    kept = ("strides", "dilation", "padding", "in_zero_point")
+    return PackedDepthwiseStage(
+        operands=[op.x, packed],
+        result_types=[op.result.type],
+        properties={"taps": attribute_of(op.filter()), **_properties(op, *kept)},
+    )
+
+
 _PACKINGS: Mapping[type[Stage], _Packing] = {
-    Conv2dStage: _Packing(_conv2d_groups, _conv2d),
-    DenseStage: _Packing(_dense_groups, _dense),
+    Conv2dStage: _Packing(_conv2d_groups, can_pack, lambda _, given: pack(given), _conv2d),
+    DenseStage: _Packing(_dense_groups, can_pack, lambda _, given: pack(given), _dense),
+    DepthwiseStage: _Packing(_depthwise_groups, can_pack_depthwise, _pack_depthwise, _depthwise),
 }
+
+
+def _packing_of(op: Operation) -> _Packing | None:
+    if isinstance(op, DepthwiseStage) and shape_of(op.weights)[2] != shape_of(op.x)[3]:
+        return None  # several results a channel
+    return _PACKINGS.get(type(op))  # type: ignore[arg-type]
 
 
 class _Packer:
@@ -84,12 +123,12 @@ class _Packer:
 
     def stream(self, op: Stage, packing: _Packing, keys: Sequence[str]) -> str | None:
         """The key of the packed constant; None if these weights cannot be packed."""
-        identity = (op.name, str(op.properties.get("dilation")), str(op.properties.get("groups")))
-        found = (*identity, *keys)
+        layout = [str(op.properties.get(n)) for n in ("strides", "dilation", "groups")]
+        found = (op.name, *layout, *keys)
         if found not in self.streams:
             groups = packing.groups(op, [self.constants[key] for key in keys])
-            if all(can_pack(group) for group in groups):
-                data = np.concatenate([pack(group) for group in groups])
+            if all(packing.can_pack(group) for group in groups):
+                data = np.concatenate([packing.pack(op, group) for group in groups])
                 self.streams[found] = constant_key(data)
                 self.constants[constant_key(data)] = data
             else:
@@ -98,7 +137,7 @@ class _Packer:
 
     def template(self, template: TemplateOp, places: Sequence[PlaceOp]) -> None:
         for op in list(template.graph.body.block.ops):
-            packing = _PACKINGS.get(type(op))
+            packing = _packing_of(op)
             if packing is None:
                 continue
             assert isinstance(op, Stage)

@@ -21,4 +21,24 @@ void weft_conv2d_packed_s8(const int8_t *x, const int32_t *packed, int32_t *work
                            int32_t x_down, int32_t x_right, int32_t out_row, int32_t out_pixel,
                            int32_t zero_point, int32_t low, int32_t high);
 
+/* Depthwise convolution, at least four channels: out[y, x, c]. A window is `kernel_h` rows, `x_row`
+ * apart, of `kernel_w` elements, `x_tap` apart; it moves by `x_right` and `x_down`.
+ *
+ * `packed` holds for every four channels four doubled biases, for every tap two words of doubled
+ * weights, of channels 0 and 2 and of 1 and 3, then four multipliers and four scales (as in
+ * kernels/dot.h). The last four may overlap with those before, so that they end with the last
+ * channel. */
+void weft_depthwise_packed_s8(const int8_t *x, const int32_t *packed, int8_t *out, int32_t out_h,
+                              int32_t out_w, int32_t channels, int32_t kernel_h, int32_t kernel_w,
+                              int32_t x_row, int32_t x_tap, int32_t x_down, int32_t x_right,
+                              int32_t out_row, int32_t out_pixel, int32_t zero_point, int32_t low,
+                              int32_t high);
+
+/* The same for a window of 3x3 that moves by one pixel, `x_pixel`. `packed` is as
+ * kernels/depthwise_3x3.c says. */
+void weft_depthwise_3x3_s8(const int8_t *x, const int32_t *packed, int8_t *out, int32_t out_h,
+                           int32_t out_w, int32_t channels, int32_t x_row, int32_t x_pixel,
+                           int32_t x_down, int32_t out_row, int32_t out_pixel, int32_t zero_point,
+                           int32_t low, int32_t high);
+
 #endif /* WEFT_MICRO_KERNELS_H */

@@ -23,7 +23,7 @@ from weft.dialects.stages.movement import (
     SliceStage,
     TransposeStage,
 )
-from weft.dialects.stages.packed import PackedConv2dStage, PackedDenseStage
+from weft.dialects.stages.packed import PackedConv2dStage, PackedDenseStage, PackedDepthwiseStage
 from weft.dialects.stages.partial import (
     AddPartialStage,
     PartialConv2dStage,
@@ -45,6 +45,7 @@ ALL: tuple[type[Stage], ...] = (
     MeanStage,
     PackedConv2dStage,
     PackedDenseStage,
+    PackedDepthwiseStage,
     PadStage,
     PartialConv2dStage,
     PartialDenseStage,

@@ -19,6 +19,7 @@ from weft.dialects.stages.box import Box, Cut, CutError
 from weft.dialects.stages.conv import Windowed, output_numbers
 from weft.kernels.base import KernelCall
 from weft.kernels.conv2d_packed import Conv2dPacked
+from weft.kernels.depthwise_packed import Depthwise3x3, DepthwisePacked
 from weft.kernels.dot_packing import pair_count, stream_words
 from weft.kernels.view import View
 
@@ -32,6 +33,11 @@ def runs_of(taps: Sequence[int], dilation_w: int, groups: int) -> tuple[int, int
     if dilation_w == 1 and groups == 1:
         return kernel_h, 1, kernel_w * in_channels
     return kernel_h, kernel_w, in_channels
+
+
+def has_3x3_kernel(taps: Sequence[int], stride_w: int, dilation_w: int) -> bool:
+    """Whether the kernel for 3x3 serves a depthwise window."""
+    return tuple(taps) == (3, 3) and stride_w == dilation_w == 1
 
 
 def _workspace(runs: Sequence[int], pixels: int) -> int:
@@ -113,6 +119,71 @@ class PackedConv2dStage(Windowed):
                         },
                     )
                 )
+        return made
+
+
+@irdl_op_definition
+class PackedDepthwiseStage(Windowed):
+    """``depthwise`` with one result a channel. ``taps`` are ``[kernel_h, kernel_w]``; which stream
+    ``packed`` is follows from ``is_3x3``."""
+
+    name = "stages.packed_depthwise"
+    x = operand_def(TensorType)
+    packed = operand_def(TensorType)
+    taps = prop_def(DenseArrayBase[I64])
+    zero_point = prop_def(IntegerAttr[I64])
+    low = prop_def(IntegerAttr[I64])
+    high = prop_def(IntegerAttr[I64])
+
+    @property
+    def kind(self) -> str:
+        return "depthwise"
+
+    def filter(self) -> tuple[int, int]:
+        kernel_h, kernel_w = ints(self.taps)
+        return kernel_h, kernel_w
+
+    def cut(self, box: Box) -> Cut:
+        raise CutError("packed weights are not cut")
+
+    def macs(self) -> int:
+        return prod(shape_of(self.result)) * prod(ints(self.taps))
+
+    def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
+        x, packed = inputs
+        kernel_h, kernel_w = self.filter()
+        stride_h, stride_w, dilation_h, dilation_w = self.steps()
+        is_3x3 = has_3x3_kernel(self.filter(), stride_w, dilation_w)
+        made = []
+        for frame in range(x.shape[0]):
+            image, result = self.first_tap(x.at(frame)), out.at(frame)
+            row, pixel = image.strides[:2]
+            numbers = {
+                **output_numbers(self),
+                "out_h": result.shape[0],
+                "out_w": result.shape[1],
+                "channels": result.shape[2],
+                "x_row": dilation_h * row,
+                "x_down": stride_h * row,
+                "out_row": result.strides[0],
+                "out_pixel": result.strides[1],
+            }
+            if is_3x3:
+                numbers |= {"x_pixel": pixel}
+            else:
+                numbers |= {
+                    "kernel_h": kernel_h,
+                    "kernel_w": kernel_w,
+                    "x_tap": dilation_w * pixel,
+                    "x_right": stride_w * pixel,
+                }
+            made.append(
+                KernelCall(
+                    Depthwise3x3() if is_3x3 else DepthwisePacked(),
+                    {"x": image.pointer, "packed": packed.pointer, "out": result.pointer},
+                    numbers,
+                )
+            )
         return made
 
 
