@@ -41,4 +41,16 @@ void weft_depthwise_3x3_s8(const int8_t *x, const int32_t *packed, int8_t *out, 
                            int32_t x_down, int32_t out_row, int32_t out_pixel, int32_t zero_point,
                            int32_t low, int32_t high);
 
+/* exact + other, requantised: four axes, the last one without gaps. The multiplier of `exact` is
+ * one half; `other_shift` is from -31 to -1, or 0 if its multiplier is one half too; `out_shift` is
+ * from -31 to -2. Formula: tensorflow/lite/kernels/internal/reference/add.h. */
+void weft_add_s8(const int8_t *exact, const int8_t *other, int8_t *out, int32_t extent0,
+                 int32_t extent1, int32_t extent2, int32_t extent3, int32_t exact_stride0,
+                 int32_t exact_stride1, int32_t exact_stride2, int32_t other_stride0,
+                 int32_t other_stride1, int32_t other_stride2, int32_t out_stride0,
+                 int32_t out_stride1, int32_t out_stride2, int32_t exact_zero_point,
+                 int32_t other_zero_point, int32_t other_multiplier, int32_t other_shift,
+                 int32_t out_zero_point, int32_t out_multiplier, int32_t out_shift, int32_t low,
+                 int32_t high);
+
 #endif /* WEFT_MICRO_KERNELS_H */

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import I64, IntegerAttr, StringAttr, TensorType
 from xdsl.irdl import (
@@ -19,6 +19,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.stages.base import Stage, dtype_of, int_of, shape_of
 from weft.dialects.stages.box import Box, Cut
+from weft.kernels.add_exact import AddExact, exact_operand
 from weft.kernels.base import Kernel, KernelCall
 from weft.kernels.binary import Add, Extremum, Mul
 from weft.kernels.movement import Lookup, Quantize
@@ -43,6 +44,27 @@ def _broadcast_box(shape: Sequence[int], box: Box) -> Box:
     begin = [0 if n == 1 else b for n, b in zip(shape, box.begin[missing:], strict=True)]
     extents = [1 if n == 1 else e for n, e in zip(shape, box.shape[missing:], strict=True)]
     return Box(tuple(begin), tuple(extents))
+
+
+def _add_exact(
+    given: Mapping[str, int], exact: str, a: View, b: View, result: View
+) -> KernelCall:
+    """An addition whose operand ``exact`` is ``a`` or ``b``."""
+    views = {"exact": a, "other": b} if exact == "a" else {"exact": b, "other": a}
+    other = "b" if exact == "a" else "a"
+    return KernelCall(
+        AddExact(),
+        pointers={**{name: view.pointer for name, view in views.items()}, "out": result.pointer},
+        numbers={
+            **_loop_numbers([*views.items(), ("out", result)], result),
+            "exact_zero_point": given[f"{exact}_zero_point"],
+            "other_zero_point": given[f"{other}_zero_point"],
+            "other_multiplier": given[f"{other}_multiplier"],
+            "other_shift": given[f"{other}_shift"],
+            **{name: given[name] for name in ("out_zero_point", "out_multiplier", "out_shift")},
+            **{name: given[name] for name in ("low", "high")},
+        },
+    )
 
 
 @irdl_op_definition
@@ -89,7 +111,11 @@ class BinaryStage(Stage):
         given = {n: int_of(v) for n in names if (v := getattr(self, n)) is not None}
         made = []
         views = [*(v.broadcast(out.shape) for v in inputs), out]
+        exact = exact_operand(given) if self.operator.data == "add" else None
         for a, b, result in loops_of(views, 4, inner=True):
+            if exact is not None and a.strides[-1] == b.strides[-1] == 1:
+                made.append(_add_exact(given, exact, a, b, result))
+                continue
             made.append(
                 KernelCall(
                     self._kernel(a, b),
