@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -55,11 +55,13 @@ class Placing:
         mapping: Any = None,
         pes: int | None = None,
         where: str = "mapping",
+        generated: Collection[str] = (),
     ) -> None:
-        """``mapping`` is what a mapping file holds; ``where`` is what messages call it. Raises
-        ``MappingError``."""
+        """``mapping`` is what a mapping file holds; ``where`` is what messages call it. Kernels of
+        the families ``generated`` are not hand-written. Raises ``MappingError``."""
         check_costs(machine)
         self.machine = machine
+        self.generated = generated
         self.compilation = split_inputs(stages, split_inputs_of(mapping, where), where)
         self.stages: list[Stage] = stages_of(self.compilation)
         usable = machine.usable()
@@ -106,7 +108,9 @@ class Placing:
         """Memory, routes and tables for a mapping. Raises ``DoesNotFitError`` where data alone are
         too much, and ``MappingError`` where tables cannot say it."""
         count = len(self.machine.usable())
-        compilation = run_passes(self.compilation, mapping, count, self.machine, dump)
+        compilation = run_passes(
+            self.compilation, mapping, count, self.machine, dump, self.generated
+        )
         placed = place_on(compilation, self.machine, mapping)
         precheck(placed)
         return placed

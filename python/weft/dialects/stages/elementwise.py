@@ -19,7 +19,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.stages.base import Stage, dtype_of, int_of, shape_of
 from weft.dialects.stages.box import Box, Cut
-from weft.kernels.add_exact import AddExact, exact_operand
+from weft.kernels.add_exact import AddExact
 from weft.kernels.base import Kernel, KernelCall
 from weft.kernels.binary import Add, Extremum, Mul
 from weft.kernels.movement import Lookup, Quantize
@@ -71,7 +71,8 @@ def _add_exact(
 class BinaryStage(Stage):
     """``add``, ``sub`` or ``mul`` of two int8 tensors, with broadcasting.
 
-    The operand multipliers exist for ``add`` and ``sub`` only.
+    The operand multipliers exist for ``add`` and ``sub`` only. ``exact`` is ``a`` or ``b`` where the
+    kernel ``AddExact`` is to be used, and names its operand.
     """
 
     name = "stages.binary"
@@ -89,12 +90,22 @@ class BinaryStage(Stage):
     out_shift = prop_def(IntegerAttr[I64])
     low = prop_def(IntegerAttr[I64])
     high = prop_def(IntegerAttr[I64])
+    exact = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
 
     def verify_(self) -> None:
         if self.operator.data not in ("add", "sub", "mul"):
             raise VerifyException(f"no binary operator {self.operator.data}")
+
+    def numbers(self) -> dict[str, int]:
+        """The scalars that it has, by name."""
+        names = [
+            *("a_zero_point", "a_multiplier", "a_shift"),
+            *("b_zero_point", "b_multiplier", "b_shift"),
+            *("out_zero_point", "out_multiplier", "out_shift", "low", "high"),
+        ]
+        return {n: int_of(v) for n in names if (v := getattr(self, n)) is not None}
 
     def cut(self, box: Box) -> Cut:
         return Cut(tuple(_broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
@@ -103,18 +114,12 @@ class BinaryStage(Stage):
         return 0
 
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
-        names = [
-            *("a_zero_point", "a_multiplier", "a_shift"),
-            *("b_zero_point", "b_multiplier", "b_shift"),
-            *("out_zero_point", "out_multiplier", "out_shift", "low", "high"),
-        ]
-        given = {n: int_of(v) for n in names if (v := getattr(self, n)) is not None}
+        given = self.numbers()
         made = []
         views = [*(v.broadcast(out.shape) for v in inputs), out]
-        exact = exact_operand(given) if self.operator.data == "add" else None
         for a, b, result in loops_of(views, 4, inner=True):
-            if exact is not None and a.strides[-1] == b.strides[-1] == 1:
-                made.append(_add_exact(given, exact, a, b, result))
+            if self.exact is not None and a.strides[-1] == b.strides[-1] == 1:
+                made.append(_add_exact(given, self.exact.data, a, b, result))
                 continue
             made.append(
                 KernelCall(
