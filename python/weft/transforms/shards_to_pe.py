@@ -134,8 +134,9 @@ class _Lowering:
             self.add_task(_Task(name, "border", calls=fill_border(view, border)))
 
     def add_stage(self, op: Stage) -> None:
-        if op.is_view and self.can_alias(op):
-            self.views[op.result] = self.views[op.operands[0]].reshaped(shape_of(op.result))
+        alias = op.alias(self.views[op.operands[0]])
+        if alias is not None and self.wanted_border(op.result) is None:
+            self.views[op.result] = alias
             return
         task = _Task(op.label.data, op.kind, op.macs())
         inputs = [self.operand(op, i, task) for i in range(len(op.operands))]
@@ -149,9 +150,6 @@ class _Lowering:
             task.calls += fill_border(out, border)
         task.calls += op.calls(inputs, out)
         self.add_task(task)
-
-    def can_alias(self, op: Stage) -> bool:
-        return self.views[op.operands[0]].is_contiguous and self.wanted_border(op.result) is None
 
     def operand(self, op: Stage, index: int, task: _Task) -> View:
         """The view of an operand in the layout that the stage asks for, copied if need be."""

@@ -152,6 +152,11 @@ class Stage(IRDLOperation):
         """Whether the result is the operand's bytes under another shape."""
         return False
 
+    def alias(self, x: View) -> View | None:
+        """The result as a part of the memory of the first operand, which then need not be copied;
+        None if it is not there."""
+        return None
+
     def border(self, operand: int) -> Border | None:
         """What must surround operand ``operand`` in memory, if anything."""
         return None
