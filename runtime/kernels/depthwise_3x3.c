@@ -4,13 +4,11 @@
  *
  * A packed stream holds for every four channels first what channels 0 and 2 need, then the same of
  * 1 and 3: two doubled biases, nine words of two doubled weights, two multipliers, two scales. */
-#include <stdbool.h>
-
 #include "limits.h"
 #include "weft/dsp.h"
 #include "weft/micro_kernels.h"
 
-/* One to three pixels of one row, all channels. */
+/* Neighbouring pixels of one row, all channels. */
 typedef struct strip {
     const int8_t *x;
     const uint32_t *stream;
@@ -131,47 +129,77 @@ __attribute__((naked)) static void strip_3(UNUSED const strip_t *strip)
     STRIP(3);
 }
 
-#else /* WEFT_DSP */
-
-static void pixels(const strip_t *strip, int count)
+/* All pixels of `rows` rows. */
+static void compute(strip_t strip, int32_t rows, int32_t columns, int32_t x_down, int32_t out_row)
 {
-    const uint32_t *stream = strip->stream;
-    for (int32_t quad = 0; quad < strip->quads; ++quad) {
-        const int32_t back = quad > 0 && quad == strip->quads - 1 ? strip->back : 0;
-        for (int32_t half = 0; half < 2; ++half, stream += 15) {
-            for (int i = 0; i < count; ++i) {
-                const int32_t first = 4 * quad - back + half;
-                const int8_t *x = strip->x + i * strip->x_pixel + first;
-                int8_t *out = strip->out + i * strip->out_pixel + first;
-                for (int32_t c = 0; c < 2; ++c) {
-                    int32_t sum = (int32_t)stream[c];
-                    for (int32_t tap = 0; tap < 9; ++tap) {
-                        const int8_t *at =
-                            x + tap / 3 * strip->x_row + tap % 3 * strip->x_pixel + 2 * c;
-                        const int32_t weight = (int16_t)(stream[2 + tap] >> (16 * c));
-                        sum = (int32_t)((uint32_t)sum + (uint32_t)(*at * weight));
-                    }
-                    out[2 * c] = (int8_t)weft_requantize_doubled(
-                        sum, (int32_t)stream[11 + c], (int32_t)stream[13 + c], strip->zero_point);
-                }
-            }
+    for (int32_t row = 0; row < rows; ++row) {
+        strip_t next = strip;
+        for (int32_t left = columns; left > 0; left -= 3) {
+            if (left >= 3) strip_3(&next);
+            else if (left == 2) strip_2(&next);
+            else strip_1(&next);
+            next.x += 3 * strip.x_pixel;
+            next.out += 3 * strip.out_pixel;
         }
+        strip.x += x_down;
+        strip.out += out_row;
     }
 }
 
-static void strip_1(const strip_t *strip)
+#else /* WEFT_DSP */
+
+/* What four channels need, in their order. */
+typedef struct quad {
+    int32_t bias[4], weights[9][4], multiplier[4], scale[4];
+} quad_t;
+
+static const uint32_t *unpack(const uint32_t *stream, quad_t *quad)
 {
-    pixels(strip, 1);
+    for (int half = 0; half < 2; ++half, stream += 15) {
+        for (int i = 0; i < 2; ++i) {
+            const int channel = half + 2 * i;
+            quad->bias[channel] = (int32_t)stream[i];
+            for (int tap = 0; tap < 9; ++tap)
+                quad->weights[tap][channel] = (int16_t)(stream[2 + tap] >> (16 * i));
+            quad->multiplier[channel] = (int32_t)stream[11 + i];
+            quad->scale[channel] = (int32_t)stream[13 + i];
+        }
+    }
+    return stream;
 }
 
-static void strip_2(const strip_t *strip)
+static void compute_pixel(const int8_t *x, const strip_t *strip, const quad_t *quad, int8_t *out)
 {
-    pixels(strip, 2);
+    int32_t sums[4];
+    for (int i = 0; i < 4; ++i) sums[i] = quad->bias[i];
+    for (int down = 0; down < 3; ++down, x += strip->x_row) {
+        for (int across = 0; across < 3; ++across) {
+            const int8_t *const at = x + across * strip->x_pixel;
+            for (int i = 0; i < 4; ++i)
+                sums[i] = weft_add_wrap(sums[i], at[i] * quad->weights[3 * down + across][i]);
+        }
+    }
+    for (int i = 0; i < 4; ++i)
+        out[i] = (int8_t)weft_requantize_doubled(sums[i], quad->multiplier[i], quad->scale[i],
+                                                 strip->zero_point);
 }
 
-static void strip_3(const strip_t *strip)
+/* All pixels of `rows` rows; weights are unpacked once. */
+static void compute(strip_t strip, int32_t rows, int32_t columns, int32_t x_down, int32_t out_row)
 {
-    pixels(strip, 3);
+    for (int32_t number = 0; number < strip.quads; ++number) {
+        const int32_t back = number > 0 && number == strip.quads - 1 ? strip.back : 0;
+        const int8_t *const x = strip.x + 4 * number - back;
+        int8_t *const out = strip.out + 4 * number - back;
+        quad_t quad;
+        strip.stream = unpack(strip.stream, &quad);
+        for (int32_t row = 0; row < rows; ++row) {
+            for (int32_t column = 0; column < columns; ++column) {
+                compute_pixel(x + row * x_down + column * strip.x_pixel, &strip, &quad,
+                              out + row * out_row + column * strip.out_pixel);
+            }
+        }
+    }
 }
 
 #endif /* WEFT_DSP */
@@ -182,20 +210,21 @@ void weft_depthwise_3x3_s8(const int8_t *x, const int32_t *packed, int8_t *out, 
                            int32_t low, int32_t high)
 {
     const weft_limits_t limits = weft_limits(low, high);
-    const bool is_limited = low > -128 || high < 127;
     const int32_t quads = (channels + 3) >> 2;
+    const strip_t strip = {
+        .x = x,
+        .stream = (const uint32_t *)packed,
+        .out = out,
+        .x_pixel = x_pixel,
+        .x_row = x_row,
+        .out_pixel = out_pixel,
+        .zero_point = zero_point,
+        .back = 4 * quads - channels,
+        .quads = quads,
+    };
+    compute(strip, out_h, out_w, x_down, out_row);
+    if (low <= -128 && high >= 127) return;
     for (int32_t row = 0; row < out_h; ++row) {
-        strip_t strip = {x + row * x_down,   (const uint32_t *)packed, out + row * out_row,
-                         x_pixel,            x_row,                    out_pixel,
-                         zero_point,         4 * quads - channels,     quads};
-        for (int32_t left = out_w; left > 0; left -= 3) {
-            if (left >= 3) strip_3(&strip);
-            else if (left == 2) strip_2(&strip);
-            else strip_1(&strip);
-            strip.x += 3 * x_pixel;
-            strip.out += 3 * out_pixel;
-        }
-        if (!is_limited) continue;
         for (int32_t column = 0; column < out_w; ++column)
             weft_limit(out + row * out_row + column * out_pixel, channels, &limits);
     }

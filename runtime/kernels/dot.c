@@ -205,7 +205,11 @@ __attribute__((naked)) uint32_t *weft_widen_2(UNUSED const int8_t *x0,
                    "bx lr\n");
 }
 
-#else /* WEFT_DSP */
+#elif defined(__AVX2__)
+
+#include "dot_x86.h"
+
+#else
 
 /* One vector, whose words are `step` apart, times four channels. */
 static const uint32_t *dot_four(const uint32_t *x, uint32_t step, const weft_dot_t *dot,
@@ -260,4 +264,4 @@ uint32_t *weft_widen_2(const int8_t *x0, const int8_t *x1, uint32_t *to, int32_t
     return to;
 }
 
-#endif /* WEFT_DSP */
+#endif

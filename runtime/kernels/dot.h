@@ -30,6 +30,9 @@ typedef struct weft_dot {
     int32_t zero_point;     /* of the results */
 } weft_dot_t;
 
+/* Each has a version in assembly for cores with DSP instructions, one for hosts with wide vectors,
+ * and a portable one. */
+
 /* One vector. `out1` is not used. */
 void weft_dot_1x4(const weft_dot_t *dot);
 
