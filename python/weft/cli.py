@@ -339,3 +339,26 @@ def bench_cortex_m4(
         raise InputError("--pes goes with --machine: without that there is one PE")
     report = measure(find_models(names, models), machine, pes)
     _emit(report, as_json, "" if as_json else cortex_m4_text(report))
+
+
+@bench.command("costs")
+@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@_MODELS
+@click.option("--machine", default=None, help="Mesh in place of grid-4x4, whole and 4 PEs of it.")
+@_PES
+@_JSON
+def bench_costs(
+    names: tuple[str, ...], models: str | None, machine: str | None, pes: int | None, as_json: bool
+) -> None:
+    """Fit the cost data of machine files to the cycles of MODELs as machine code.
+
+    Each MODEL is counted on one PE and on a mesh. Prints TOML, with the errors of the fit.
+    """
+    from weft.bench.costs import fit_costs
+    from weft.bench.model_files import find_models
+    from weft.bench.report import costs_text
+
+    if pes is not None and machine is None:
+        raise InputError("--pes goes with --machine")
+    report = fit_costs(find_models(names, models), machine, pes)
+    _emit(report, as_json, "" if as_json else costs_text(report))

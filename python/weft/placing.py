@@ -13,7 +13,7 @@ from weft.dialects.stages import ALL, Stage
 from weft.dialects.stages.base import shape_of, variables
 from weft.dialects.stages.box import Box
 from weft.errors import DoesNotFitError, MachineError, MappingError, WeftError
-from weft.machines.model import Machine, PeClass
+from weft.machines.model import COSTS_BY_KIND, Machine, PeClass
 from weft.mapping.balance import Worker, balanced
 from weft.mapping.files import parse_mapping, split_inputs_of
 from weft.mapping.mapping import Mapping, Shard
@@ -37,12 +37,13 @@ def check_costs(machine: Machine) -> None:
     """Refuses costs for what is no kind of stage: a machine file cannot know them by itself."""
     kinds = sorted(op.name.removeprefix("stages.") for op in ALL)
     for pe_class in machine.classes.values():
-        for kind in pe_class.cost.kinds:
-            if kind not in kinds:
-                raise MachineError(
-                    f"machine {machine.name}: pe_class.{pe_class.name}.cost.kinds: there is no "
-                    f"kind of stage '{kind}'; known are {', '.join(kinds)}"
-                )
+        for key in COSTS_BY_KIND:
+            for kind in getattr(pe_class.cost, key):
+                if kind not in kinds:
+                    raise MachineError(
+                        f"machine {machine.name}: pe_class.{pe_class.name}.cost.{key}: there is "
+                        f"no kind of stage '{kind}'; known are {', '.join(kinds)}"
+                    )
 
 
 class Placing:

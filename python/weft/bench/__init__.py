@@ -9,4 +9,5 @@ from collections.abc import Mapping
 #: What there is, in a line each.
 BENCHMARKS: Mapping[str, str] = {
     "cortex-m4": "instructions, cycles and bytes of models as machine code, beside other engines",
+    "costs": "cost data of machine files, fitted to the cycles of counted machine code",
 }

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,12 @@ from weft.program import Program
 SINGLE_MACHINES = ("single-m4", "single-m4-1m")
 FRAMES = 3
 _SEED = 0
-_SHARD_NUMBER = re.compile(r"\[\d+\]$")
+_SHARD_NUMBER = re.compile(r"(.*)\[(\d+)\]")
 _INVOKE = "invoke_"
+
+
+#: Number of the PE, the shard there, and the task of that, as in the manifest.
+TaskPlace = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,14 @@ class Layer:
 class Work:
     """What the PEs of a program do for a frame, the mean over all frames that were counted.
 
-    ``total`` is what is run between the begin and the end of firings: ``kernels`` and
-    ``executive``, which is the rest of it, messages included. ``waiting`` is what is run outside
-    of them. ``by_frame`` is the total of every single frame.
+    ``tasks`` are kernels, what they call included, by where they ran; task -1 is what else is run
+    while a shard fires. ``total`` is what is run between the begin and the end of firings:
+    ``kernels`` and ``executive``, which is the rest of it, messages included. ``waiting`` is what
+    is run outside of them. ``by_frame`` is the total of every single frame.
     """
 
     layers: tuple[Layer, ...]
+    tasks: Mapping[TaskPlace, Count]
     functions: Mapping[str, Count]
     by_pe: Mapping[str, Count]
     total: Count
@@ -84,6 +90,12 @@ def count_frames(program: Program) -> Work:
     return _work(program, counted)
 
 
+def stage_of(task: str, stages: Container[str]) -> tuple[str, int]:
+    """The stage that a task is named for, and the number of its shard."""
+    found = None if task in stages else _SHARD_NUMBER.fullmatch(task)
+    return (found[1], int(found[2])) if found else (task, 0)
+
+
 def _work(program: Program, counted: list[Counts]) -> Work:
     whole = Counts({})
     for counts in counted:
@@ -104,13 +116,18 @@ def _work(program: Program, counted: list[Counts]) -> Work:
         if place.is_kernel:
             name = place.function.removeprefix(_INVOKE)
             functions[name] = functions.get(name, Count()) + count
+    tasks: dict[TaskPlace, Count] = {}
+    for place, count in whole.by_place.items():
+        at = (place.pe, place.shard, place.task)
+        tasks[at] = tasks.get(at, Count()) + count
     kernels = whole.total(lambda place: place.is_kernel)
     total = whole.total(firing)
     return Work(
         tuple(
             Layer(label, kind, macs, mean(count))
-            for (label, kind), (macs, count) in _layers(program, whole).items()
+            for (label, kind), (macs, count) in _layers(program, tasks).items()
         ),
+        {at: mean(count) for at, count in tasks.items()},
         {name: mean(count) for name, count in functions.items()},
         {name: mean(count) for name, count in by_pe.items()},
         mean(total),
@@ -121,21 +138,18 @@ def _work(program: Program, counted: list[Counts]) -> Work:
     )
 
 
-def _layers(program: Program, whole: Counts) -> dict[tuple[str, str], tuple[int, Count]]:
+def _layers(
+    program: Program, counted: Mapping[TaskPlace, Count]
+) -> dict[tuple[str, str], tuple[int, Count]]:
     """MACs of a frame and counts of all frames, by label and kind."""
-    by_task: dict[tuple[int, int, int], Count] = {}
-    for place, count in whole.by_place.items():
-        task = (place.pe, place.shard, place.task)
-        by_task[task] = by_task.get(task, Count()) + count
     stages = {label: number for number, label in enumerate(program.stages)}
     layers: dict[tuple[str, str], tuple[int, Count]] = {}
     for pe, row in enumerate(program.manifest["pes"]):
         for shard, tasks in enumerate(row["shards"]):
             for number, task in enumerate(tasks):
-                name = task["name"]
-                label = name if name in stages else _SHARD_NUMBER.sub("", name)
+                label, _ = stage_of(task["name"], stages)
                 macs, count = layers.get((label, task["stage"]), (0, Count()))
-                added = by_task.get((pe, shard, number), Count())
+                added = counted.get((pe, shard, number), Count())
                 layers[label, task["stage"]] = (macs + task["macs"], count + added)
     # In the order of the network, with what prepares for it first.
     return dict(sorted(layers.items(), key=lambda item: stages.get(item[0][0], -1)))

@@ -42,6 +42,24 @@ def cortex_m4_text(report: dict[str, Any]) -> str:
     return render(*parts)
 
 
+def costs_text(report: dict[str, Any]) -> str:
+    """Of ``weft bench costs``: TOML to paste, and the errors as comments."""
+    lines = ["[pe_class.NAME.cost]"]
+    for key in ("mac", "element", "byte", "message", "firing"):
+        if key in report:
+            lines.append(f"{key} = {report[key]:g}")
+    for key in ("kinds", "elements"):
+        pairs = ", ".join(f"{kind} = {value:g}" for kind, value in report[key].items())
+        lines.append(f"{key} = {{ {pairs} }}")
+    lines += ["", "# relative errors: of the stages that were counted, mean, largest, and where"]
+    for name, error in (*report["errors"].items(), ("firings", report["firing_error"])):
+        lines.append(
+            f"# {name:10} {error['samples']:5} {100 * error['mean_error']:6.1f} % "
+            f"{100 * error['largest_error']:6.1f} %  {error['worst']}"
+        )
+    return "\n".join(lines)
+
+
 def _heading(name: str, model: dict[str, Any]) -> str:
     size = "" if model["pes"] == 1 else ", the largest PE's"
     return (

@@ -178,6 +178,11 @@ class Stage(IRDLOperation):
     def macs(self) -> int:
         """Multiply-accumulate operations a frame, taps on padding included."""
 
+    def taps(self) -> int:
+        """How many elements of an operand a stage without MACs looks at for one of its result,
+        where that is more than a fixed number for its kind; else 0."""
+        return 0
+
     @abstractmethod
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         """The kernel calls that compute ``out``, in order. ``inputs`` are views of all operands,
