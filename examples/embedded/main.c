@@ -35,8 +35,8 @@ static weft_status_t start(void)
     WEFT_RETURN_IF_ERROR(weft_pe_init(&network, &config));
     const weft_channel_row_t *in = weft_tables_channel(network.tables, INPUT);
     const weft_channel_row_t *out = weft_tables_channel(network.tables, OUTPUT);
-    const int is_of_this_model = in->rows * in->row_bytes == INPUT_BYTES &&
-                                 out->rows * out->row_bytes == OUTPUT_BYTES;
+    const int is_of_this_model =
+        in->rows * in->row_bytes == INPUT_BYTES && out->rows * out->row_bytes == OUTPUT_BYTES;
     return is_of_this_model ? WEFT_OK : WEFT_E_ARGUMENT;
 }
 

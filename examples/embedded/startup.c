@@ -31,7 +31,7 @@ typedef void (*vector_t)(void);
 static const struct {
     const uint32_t *stack_top;
     vector_t handlers[15];
-} vectors __attribute__((section(".vectors"), used)) = {
-    stack_top,
-    {reset, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault,
-     fault, fault}};
+} vectors __attribute__((section(".vectors"), used)) = {stack_top,
+                                                        {reset, fault, fault, fault, fault, fault,
+                                                         fault, fault, fault, fault, fault, fault,
+                                                         fault, fault, fault}};

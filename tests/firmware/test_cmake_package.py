@@ -148,6 +148,20 @@ def test_several_folders_and_their_pes(project: Path, mesh: Program, tmp_path: P
     assert printed(project / "build" / "firmware")[0] == "p0"
 
 
+def test_a_firmware_in_cpp(project: Path, mesh: Program) -> None:
+    (project / "main.cpp").write_text(MAIN.replace("__STDC_VERSION__", "__cplusplus"), "ascii")
+    lines = package(
+        f'weft_add_program(mesh "{mesh.folder}")\n'
+        "weft_add_pe(mesh0 0 PROGRAM mesh)\n"
+        f"add_executable(firmware main.cpp {PORT})\n"
+        "target_link_libraries(firmware PRIVATE mesh mesh0)\n"
+    )
+    done = configure(project, lines, "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Werror")
+    assert done.returncode == 0, done.stderr
+    build(project)
+    assert printed(project / "build" / "firmware")[1] == mesh.manifest["runtime_sha256"]
+
+
 def test_flags_are_those_of_the_numbers_and_leak_nowhere(project: Path, mesh: Program) -> None:
     lines = package(
         f'weft_add_program(mesh "{mesh.folder}")\n'
