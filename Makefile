@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILED_FROM := pyproject.toml CMakeLists.txt $(shell find csrc runtime)
 
 PYTHON_FOLDERS := python tests tools $(wildcard examples benchmarks)
-C_FILES := $(shell find csrc runtime $(wildcard tests/runtime tests/firmware tools) -name '*.[ch]' -o -name '*.[ch]pp')
+C_FILES := $(shell find csrc runtime $(wildcard tests/runtime tests/firmware tools examples) -name '*.[ch]' -o -name '*.[ch]pp')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -54,7 +54,7 @@ lint-python: $(STAMPS)/lint
 CPPCHECK := cppcheck --quiet --error-exitcode=1 --inline-suppr \
 	--enable=warning,style,performance,portability
 CPPCHECK_RUNTIME := $(CPPCHECK) --std=c99 -I runtime/include -I tools/lint \
-	'-DWEFT_RUNTIME_HASH=""' runtime
+	'-DWEFT_RUNTIME_HASH=""' -D__GCC_HAVE_SYNC_COMPARE_AND_SWAP_4 runtime
 
 lint-c: $(STAMPS)/lint
 	$(BIN)/clang-format --dry-run -Werror $(C_FILES)

@@ -57,8 +57,24 @@ class _Group(click.Group):
             sys.exit(2)
 
 
+def _show_cmake_dir(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    from weft.paths import cmake_folder
+
+    if wanted:
+        click.echo(cmake_folder())
+        context.exit()
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="weft")
+@click.option(
+    "--cmake-dir",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_cmake_dir,
+    help="Show where the CMake package is, and exit.",
+)
 def main() -> None:
     """Neural networks on meshes of small bare-metal processing elements."""
 

@@ -99,7 +99,8 @@ def _fingerprint() -> str:
     """Of everything that decides what is generated: this package and the runtime."""
     digest = hashlib.sha256(__version__.encode())
     package = Path(__file__).resolve().parent
-    for root, pattern in ((package, "*.py"), (runtime_folder(), "*.[chS]")):
+    runtime = runtime_folder()
+    for root, pattern in ((package, "*.py"), (runtime, "*.[chS]"), (runtime, "*.cmake")):
         for path in sorted(root.rglob(pattern)):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())

@@ -26,6 +26,11 @@ def machines_folder() -> Path:
     return _PACKAGE / "machines"
 
 
+def cmake_folder() -> Path:
+    """The CMake package: what ``find_package(weft)`` finds."""
+    return _PACKAGE / "cmake"
+
+
 def cache_folder() -> Path:
     """$WEFT_CACHE_DIR, or a folder among the user's caches, or one that can be written."""
     chosen = os.environ.get("WEFT_CACHE_DIR")

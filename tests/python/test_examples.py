@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,7 @@ def run_readme(name: str, folder: Path) -> tuple[Path, str]:
 
 def test_every_example_is_tested() -> None:
     folders = {path.name for path in (ROOT / "examples").iterdir() if path.is_dir()}
-    assert set(EXAMPLES) == folders == {"big_little", "own_mapper"}
+    assert set(EXAMPLES) == folders == {"big_little", "embedded", "own_mapper"}
 
 
 def test_own_mapper(tmp_path: Path) -> None:
@@ -108,3 +109,40 @@ def test_big_little(tmp_path: Path) -> None:
     assert all("conv1" in tasks and "block1_dw" in tasks for *_, tasks in pes[:3])
     assert "block1_pw" in pes[3][3] and all("conv3" in tasks for *_, tasks in pes[4:])
     assert "450 with the bytes of one PE" in printed
+
+
+def need(*commands: str) -> None:
+    """Skips the test where commands are not installed; CI installs them."""
+    missing = [name for name in commands if shutil.which(name) is None]
+    if missing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {missing}")
+
+
+def test_embedded(tmp_path: Path) -> None:
+    need("arm-none-eabi-gcc", "cmake", "ninja", "qemu-system-arm")
+    here, printed = run_readme("embedded", tmp_path)
+    assert "frames.h: 20 frames, 20 different results" in printed
+    assert "\n20 of 20 frames with the bytes of TensorFlow Lite Micro; the network: ok\n" in printed
+    manifest = json.loads((here / "build" / "network.weft" / "manifest.json").read_text("utf-8"))
+    assert f"runtime {manifest['runtime_sha256']}" in printed
+
+    # Another expectation is another firmware, and it says so.
+    header = (here / "frames.h").read_text(encoding="ascii")
+    name, _, rest = header.rpartition("{")
+    first, _, others = rest.partition(",")
+    other = str((int(first) + 1) % 256)
+    (here / "frames.h").write_text(f"{name}{{{other},{others}", encoding="ascii")
+    subprocess.run(["cmake", "--build", "build"], cwd=here, check=True, capture_output=True)
+    readme = (here / "README.md").read_text(encoding="utf-8")
+    emulator = re.search(r"^timeout 120 qemu.*?^```$", readme, re.M | re.S)
+    assert emulator is not None
+    done = subprocess.run(
+        ["bash", "-c", emulator[0].rstrip("`\n")],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=here,
+        timeout=200,
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("19 of 20 frames")

@@ -28,8 +28,16 @@ def header_source(name: str) -> str:
 
 #include "weft/program.h"
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 /* The code. What a PE does with it is in its tables: see pes.h. */
 extern const weft_program_t {name}_program;
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif /* WEFT_{upper}_H */
 """
@@ -122,10 +130,18 @@ def pes_header(pes: Mapping[int, PeData]) -> str:
 """
         + includes
         + """
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The PE's tables (a weft_tables_t and what follows) and its weights, aligned to WEFT_ALIGNMENT. */
 extern const uint32_t weft_pe_tables[];
 extern const uint8_t weft_pe_constants[];
+
+#ifdef __cplusplus
+}
 #endif
+#endif /* __ASSEMBLER__ */
 
 #ifndef WEFT_PE
 #error "define WEFT_PE as the number of a PE"

@@ -21,3 +21,13 @@ def runtime_hash(folder: Path) -> str:
         data = (folder / name).read_bytes()
         digest.update(f"{name} {len(data)}\n".encode() + data)
     return digest.hexdigest()
+
+
+def runtime_units(folder: Path) -> list[str]:
+    """The C files of ``folder`` that every binary of a program compiles, as paths below it: the
+    runtime itself, and hand-written kernels where there are any. Without ports."""
+    return [
+        f"{part}/{path.name}"
+        for part in ("src", "kernels")
+        for path in sorted((folder / part).glob("*.c"))
+    ]

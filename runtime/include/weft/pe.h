@@ -16,6 +16,10 @@
 #include "weft/program.h"
 #include "weft/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Arena and constants must be aligned to this many bytes. */
 #define WEFT_ALIGNMENT 16u
 
@@ -160,5 +164,9 @@ static inline const void *weft_pe_at(const weft_pe_t *pe, uint32_t word)
 
 /* SHA-256 (hex) of the runtime's sources that this binary was built from. */
 const char *weft_runtime_hash(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* WEFT_PE_H */

@@ -13,6 +13,10 @@
 
 #include "weft/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct weft_pe;
 
 /* Store `value` with release semantics. Any context. */
@@ -40,5 +44,9 @@ weft_status_t weft_port_signal_arrival(const struct weft_pe *pe, uint32_t to, ui
  * outside gives back the frames of outputs. */
 weft_status_t weft_port_signal_credit(const struct weft_pe *pe, uint32_t to, uint32_t send,
                                       uint32_t consumed);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* WEFT_PORT_H */

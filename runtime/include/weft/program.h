@@ -11,6 +11,10 @@
 
 #include "weft/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct weft_pe;
 
 /* Word 0 and 1 of every table set. */
@@ -161,5 +165,9 @@ const weft_channel_row_t *weft_tables_channel(const weft_tables_t *tables, uint3
 const weft_task_row_t *weft_tables_task(const weft_tables_t *tables, uint32_t index);
 const weft_call_row_t *weft_tables_call(const weft_tables_t *tables, uint32_t index);
 const uint32_t *weft_tables_args(const weft_tables_t *tables, uint32_t index);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* WEFT_PROGRAM_H */

@@ -3,6 +3,10 @@
 #ifndef WEFT_STATUS_H
 #define WEFT_STATUS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Values are part of the file formats and of the management protocol: append, never renumber. */
 typedef enum weft_status {
     WEFT_OK = 0,         /* done, or work was done */
@@ -26,5 +30,9 @@ const char *weft_status_string(weft_status_t status);
         weft_status_t status_ = (expression);   \
         if (status_ != WEFT_OK) return status_; \
     } while (0)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* WEFT_STATUS_H */
