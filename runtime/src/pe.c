@@ -191,33 +191,40 @@ weft_status_t weft_pe_waits_for(const weft_pe_t *pe, uint32_t shard, weft_wait_t
     return WEFT_OK;
 }
 
-static weft_status_t write_run(weft_pe_t *pe, const weft_send_row_t *send, uint32_t to,
-                               const uint8_t *from)
+/* As a port does it for other PEs: what is written stays in the arena. */
+static weft_status_t write_to_itself(const weft_pe_t *pe, const weft_box_t *box)
 {
-    if (send->pe == pe->number) {
-        /* As a port does it for other PEs: what is written stays in the arena. */
-        const uint32_t size = pe->tables->arena_bytes;
-        if (to > size || send->bytes > size - to) return WEFT_E_ARGUMENT;
-        memmove(pe->arena + to, from, send->bytes);
-        return WEFT_OK;
+    const uint32_t size = pe->tables->arena_bytes;
+    for (uint32_t o = 0; o < box->outer; ++o) {
+        for (uint32_t i = 0; i < box->inner; ++i) {
+            const uint32_t to = box->to + o * box->to_outer + i * box->to_inner;
+            if (to > size || box->bytes > size - to) return WEFT_E_ARGUMENT;
+            memmove(pe->arena + to, box->from + o * box->from_outer + i * box->from_inner,
+                    box->bytes);
+        }
     }
-    return weft_port_write(pe, send->pe, to, from, send->bytes);
+    return WEFT_OK;
 }
 
 static weft_status_t send_frame(weft_pe_t *pe, const weft_send_row_t *send, uint32_t frame)
 {
-    const uint32_t room = send->to + (frame & (send->depth - 1u)) * send->frame_bytes;
-    const uint8_t *source = send->bytes > 0u ? weft_pe_arena_at(pe, send->from) : NULL;
-    for (uint32_t o = 0; o < send->outer && send->bytes > 0u; ++o) {
-        for (uint32_t i = 0; i < send->inner; ++i) {
-            const uint32_t to = room + o * send->to_outer + i * send->to_inner;
-            const uint32_t from = o * send->from_outer + i * send->from_inner;
-            WEFT_RETURN_IF_ERROR(write_run(pe, send, to, source + from));
-        }
+    const bool is_own = send->pe == pe->number;
+    if (send->bytes > 0u) {
+        const weft_box_t box = {
+            .outer = send->outer,
+            .inner = send->inner,
+            .bytes = send->bytes,
+            .from = weft_pe_arena_at(pe, send->from),
+            .from_outer = send->from_outer,
+            .from_inner = send->from_inner,
+            .to = send->to + (frame & (send->depth - 1u)) * send->frame_bytes,
+            .to_outer = send->to_outer,
+            .to_inner = send->to_inner,
+        };
+        if (is_own) WEFT_RETURN_IF_ERROR(write_to_itself(pe, &box));
+        else WEFT_RETURN_IF_ERROR(weft_port_write_box(pe, send->pe, &box));
     }
-    if (send->pe == pe->number) {
-        return weft_pe_deliver_arrival(pe, pe->epoch, send->slot, send->producer, frame);
-    }
+    if (is_own) return weft_pe_deliver_arrival(pe, pe->epoch, send->slot, send->producer, frame);
     return weft_port_signal_arrival(pe, send->pe, send->slot, send->producer, frame);
 }
 

@@ -181,7 +181,7 @@ def test_a_pe_whose_mail_nobody_takes_can_be_stopped(chain: dict[int, Pe]) -> No
 @pytest.mark.parametrize(
     "message",
     [
-        Message(WRITE, 1, 0, (ARENA_BYTES, 0, 4), bytes(4)),  # beyond the arena
+        Message(WRITE, 1, 0, (ARENA_BYTES, 0, 4), ((ARENA_BYTES, bytes(4)),)),  # beyond the arena
         Message(ARRIVAL, 99, 0, (0, 0, 0)),  # no such PE
     ],
 )

@@ -61,6 +61,11 @@ weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint32_t offset,
     return note_message('w', to, offset, bytes);
 }
 
+weft_status_t weft_port_write_box(const weft_pe_t *pe, uint32_t to, const weft_box_t *box)
+{
+    return weft_port_write_runs(pe, to, box);
+}
+
 weft_status_t weft_port_signal_arrival(const weft_pe_t *pe, uint32_t to, uint32_t slot,
                                        uint32_t producer, uint32_t frame)
 {

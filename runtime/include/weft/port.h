@@ -34,6 +34,33 @@ void weft_port_add(uint32_t *counter, uint32_t amount);
 weft_status_t weft_port_write(const struct weft_pe *pe, uint32_t to, uint32_t offset,
                               const void *from, uint32_t bytes);
 
+/* A box of bytes: `outer` times `inner` runs of `bytes` bytes each, from this PE's memory into the
+ * arena of another. Offsets and distances in bytes; no run overlaps another. */
+typedef struct weft_box {
+    uint32_t outer, inner, bytes;
+    const uint8_t *from;
+    uint32_t from_outer, from_inner;
+    uint32_t to, to_outer, to_inner;
+} weft_box_t;
+
+/* Write a box as weft_port_write writes a run, all of it or, with an error, a part. `box` is the
+ * caller's and stays while the call lasts. Thread context. */
+weft_status_t weft_port_write_box(const struct weft_pe *pe, uint32_t to, const weft_box_t *box);
+
+/* That for ports whose machine does not move boxes by itself: run after run. */
+static inline weft_status_t weft_port_write_runs(const struct weft_pe *pe, uint32_t to,
+                                                 const weft_box_t *box)
+{
+    for (uint32_t o = 0; o < box->outer; ++o) {
+        for (uint32_t i = 0; i < box->inner; ++i) {
+            const uint8_t *from = box->from + o * box->from_outer + i * box->from_inner;
+            const uint32_t offset = box->to + o * box->to_outer + i * box->to_inner;
+            WEFT_RETURN_IF_ERROR(weft_port_write(pe, to, offset, from, box->bytes));
+        }
+    }
+    return WEFT_OK;
+}
+
 /* Have weft_pe_deliver_arrival called on PE number `to`, after what was written before, with the
  * epoch of `pe`. Thread context. What a signal returns becomes the fault of `pe`, if it is one: a
  * port that knows what came of the delivery says so. */

@@ -72,6 +72,15 @@ REPLACEABLE weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint
     return wait_until_taken(pe->port, 0u);
 }
 
+REPLACEABLE weft_status_t weft_port_write_box(const weft_pe_t *pe, uint32_t to,
+                                              const weft_box_t *box)
+{
+    const weft_message_t message = {
+        WEFT_MESSAGE_BOX, to, pe->epoch, {(uint32_t)(uintptr_t)box, 0u, 0u}};
+    WEFT_RETURN_IF_ERROR(post(pe->port, message));
+    return wait_until_taken(pe->port, 0u);
+}
+
 REPLACEABLE weft_status_t weft_port_signal_arrival(const weft_pe_t *pe, uint32_t to, uint32_t slot,
                                                    uint32_t producer, uint32_t frame)
 {

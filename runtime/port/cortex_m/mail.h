@@ -8,15 +8,15 @@
  * the machine has) after they have changed a counter, because the PE sleeps with WFE.
  *
  * The NoC carries out what it takes:
- *   - A write: it copies the bytes into the arena of the other PE, without its help. The PE waits
+ *   - A write, or a box of them: it copies the bytes into the arena of the other PE, without its help. The PE waits
  *     until the message is taken, then uses the bytes again: take it after the last one is read.
  *   - Anything else goes into the other PE's ring, after the writes to that PE that were taken
  *     before, and in their order. While that ring is full it waits, in the NoC.
  *   - What it cannot deliver it answers with WEFT_MESSAGE_FAIL.
  * A PE takes messages while it waits for its own to be taken, so full rings hold up nobody for ever.
  *
- * A driver of a machine's own NoC replaces it: it defines weft_port_write, weft_port_signal_arrival,
- * weft_port_signal_credit and weft_port_poll, which are weak here. */
+ * A driver of a machine's own NoC replaces it: it defines weft_port_write, weft_port_write_box,
+ * weft_port_signal_arrival, weft_port_signal_credit and weft_port_poll, which are weak here. */
 #ifndef WEFT_MAIL_H
 #define WEFT_MAIL_H
 
@@ -37,7 +37,8 @@ enum {
     WEFT_MESSAGE_WRITE = 0,   /* offset in the other arena, address in this PE's memory, bytes */
     WEFT_MESSAGE_ARRIVAL = 1, /* slot, producer, frame: weft_pe_deliver_arrival */
     WEFT_MESSAGE_CREDIT = 2,  /* send, frames consumed: weft_pe_deliver_credit */
-    WEFT_MESSAGE_FAIL = 3     /* a weft_status_t: weft_pe_fail. Only comes in, from any epoch */
+    WEFT_MESSAGE_FAIL = 3,    /* a weft_status_t: weft_pe_fail. Only comes in, from any epoch */
+    WEFT_MESSAGE_BOX = 4      /* address of a weft_box_t in this PE's memory: many writes in one */
 };
 
 typedef struct weft_message {

@@ -51,6 +51,20 @@ weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint32_t offset,
     return WEFT_OK;
 }
 
+weft_status_t weft_port_write_box(const weft_pe_t *pe, uint32_t to, const weft_box_t *box)
+{
+    const weft_pe_t *target = find(pe, to);
+    for (uint32_t o = 0; o < box->outer; ++o) {
+        for (uint32_t i = 0; i < box->inner; ++i) {
+            const uint32_t offset = box->to + o * box->to_outer + i * box->to_inner;
+            if (!has_room(target, offset, box->bytes)) return WEFT_E_ARGUMENT;
+            memcpy(target->arena + offset, box->from + o * box->from_outer + i * box->from_inner,
+                   box->bytes);
+        }
+    }
+    return WEFT_OK;
+}
+
 static weft_status_t post(const weft_pe_t *pe, weft_host_signal_t signal)
 {
     const weft_host_mesh_t *mesh = pe->port;

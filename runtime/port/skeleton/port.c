@@ -86,6 +86,11 @@ weft_status_t weft_port_write(const struct weft_pe *pe, uint32_t to, uint32_t of
     return WEFT_E_ARGUMENT;
 }
 
+weft_status_t weft_port_write_box(const struct weft_pe *pe, uint32_t to, const weft_box_t *box)
+{
+    return weft_port_write_runs(pe, to, box);
+}
+
 weft_status_t weft_port_signal_arrival(const struct weft_pe *pe, uint32_t to, uint32_t slot,
                                        uint32_t producer, uint32_t frame)
 {

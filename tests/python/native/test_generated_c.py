@@ -34,7 +34,7 @@ _PORT = {
     "weft_port_publish",
     "weft_port_observe",
     "weft_port_add",
-    "weft_port_write",
+    "weft_port_write_box",
     "weft_port_signal_arrival",
     "weft_port_signal_credit",
 }

@@ -61,6 +61,11 @@ weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint32_t offset,
     return WEFT_OK;
 }
 
+weft_status_t weft_port_write_box(const weft_pe_t *pe, uint32_t to, const weft_box_t *box)
+{
+    return weft_port_write_runs(pe, to, box);
+}
+
 static void push(message_t message)
 {
     uint32_t *count = &explored.wire.counts[message.from][message.to];

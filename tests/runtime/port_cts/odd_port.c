@@ -4,6 +4,7 @@
 #define weft_port_observe sound_observe
 #define weft_port_add sound_add
 #define weft_port_write sound_write
+#define weft_port_write_box sound_write_box
 #define weft_port_signal_arrival sound_signal_arrival
 #define weft_port_signal_credit sound_signal_credit
 #include "../../../runtime/port/host/port.c"
@@ -11,6 +12,7 @@
 #undef weft_port_observe
 #undef weft_port_add
 #undef weft_port_write
+#undef weft_port_write_box
 #undef weft_port_signal_arrival
 #undef weft_port_signal_credit
 
@@ -114,6 +116,18 @@ static weft_status_t write_again(const weft_pe_t *pe, const write_t *write)
     if (count >= 64u) (void)redo(pe, again);
     old[count++ % 64u] = *write;
     return status;
+}
+
+weft_status_t weft_port_write_box(const weft_pe_t *pe, uint32_t to, const weft_box_t *box)
+{
+    for (uint32_t o = 0; o < box->outer; ++o) {
+        for (uint32_t i = 0; i < box->inner; ++i) {
+            const uint8_t *from = box->from + o * box->from_outer + i * box->from_inner;
+            const uint32_t offset = box->to + o * box->to_outer + i * box->to_inner;
+            WEFT_RETURN_IF_ERROR(weft_port_write(pe, to, offset, from, box->bytes));
+        }
+    }
+    return WEFT_OK;
 }
 
 weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint32_t offset, const void *from,

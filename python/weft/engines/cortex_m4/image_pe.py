@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weft.engines.cortex_m4.core import EXITS, Core, CoreError
-from weft.engines.cortex_m4.mail import MESSAGE_WORDS, RING_MESSAGES, WRITE, Message
+from weft.engines.cortex_m4.mail import BOX, MESSAGE_WORDS, RING_MESSAGES, WRITE, Message
 
 # How long a core runs at a time: long enough to cost nothing, and short enough for a deadline.
 SLICE_INSTRUCTIONS = 10_000_000
@@ -139,13 +139,28 @@ class ImagePe:
         at = self._mail + 8 + size * (number % RING_MESSAGES)
         kind, pe, epoch, *arguments = struct.unpack(f"<{MESSAGE_WORDS}I", self.core.view(at, size))
         first, second, third = arguments
-        if kind != WRITE:
-            return Message(kind, pe, epoch, (first, second, third))
+        runs: tuple[tuple[int, bytes], ...] = ()
         try:
-            data = self.core.read(second, third)
+            if kind == WRITE:
+                runs = ((first, self.core.read(second, third)),)
+            elif kind == BOX:
+                runs = self._runs(first)
         except IndexError:
-            pe, data = 0xFFFFFFFF, b""  # nothing to write, which goes nowhere
-        return Message(kind, pe, epoch, (first, second, third), data)
+            pe = 0xFFFFFFFF  # nothing to write, which goes nowhere
+        return Message(kind, pe, epoch, (first, second, third), runs)
+
+    def _runs(self, address: int) -> tuple[tuple[int, bytes], ...]:
+        """What the weft_box_t at ``address`` writes. Raises ``IndexError``."""
+        words = struct.unpack("<9I", self.core.read(address, 36))
+        outer, inner, size, source, source_outer, source_inner, to, to_outer, to_inner = words
+        return tuple(
+            (
+                (to + o * to_outer + i * to_inner) & 0xFFFFFFFF,
+                self.core.read((source + o * source_outer + i * source_inner) & 0xFFFFFFFF, size),
+            )
+            for o in range(outer)
+            for i in range(inner)
+        )
 
     def offer(self, message: Message) -> bool:
         """Puts a message into the ring of what comes in; False if that is full."""

@@ -6,19 +6,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-WRITE, ARRIVAL, CREDIT, FAIL = range(4)
+WRITE, ARRIVAL, CREDIT, FAIL, BOX = range(5)
 RING_MESSAGES, MESSAGE_WORDS = 8, 6
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message; ``data`` are the bytes of a write."""
+    """One message; ``runs`` are what a write or a box writes: offsets in the arena, and bytes."""
 
     kind: int
     pe: int
     epoch: int
     arguments: tuple[int, int, int]
-    data: bytes = b""
+    runs: tuple[tuple[int, bytes], ...] = ()
 
 
 class Node(Protocol):

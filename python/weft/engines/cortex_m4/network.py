@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from random import Random
 
-from weft.engines.cortex_m4.mail import FAIL, WRITE, Message, Node
+from weft.engines.cortex_m4.mail import BOX, FAIL, WRITE, Message, Node
 
 # weft_status_t: what a PE is told whose message goes nowhere.
 _E_ARGUMENT = 4
@@ -73,11 +73,12 @@ class Network:
     def _carry_one(self, message: Message) -> bool:
         if message.pe not in self._nodes:
             return False
-        if message.kind != WRITE:
+        if message.kind not in (WRITE, BOX):
             self.send(message)
             return True
         self.writes += 1
-        return self._nodes[message.pe].write_arena(message.arguments[0], message.data)
+        target = self._nodes[message.pe]
+        return all(target.write_arena(offset, data) for offset, data in message.runs)
 
     def send(self, message: Message) -> None:
         """Puts a message on its way."""
