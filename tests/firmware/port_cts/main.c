@@ -11,6 +11,7 @@
 
 #if PES == 2
 #include "image.h"
+#include "weft/port.h"
 #endif
 
 static weft_port_cts_t contexts[PES];
@@ -26,24 +27,34 @@ static bool post(weft_mail_ring_t *ring, const weft_message_t *message)
     return true;
 }
 
-/* False if `message` goes nowhere. */
-static bool write(const weft_message_t *message)
+/* False if the bytes go nowhere. */
+static bool write(uint32_t pe, uint32_t offset, const void *from, uint32_t bytes)
 {
-    const uint32_t offset = message->arguments[0], bytes = message->arguments[2];
-    const void *from = (const void *)(uintptr_t)message->arguments[1];
-    if (message->pe >= PES || offset > WEFT_PORT_CTS_ARENA) return false;
+    if (pe >= PES || offset > WEFT_PORT_CTS_ARENA) return false;
     if (bytes > WEFT_PORT_CTS_ARENA - offset) return false;
 #ifdef TAKES_EARLY
     static uint8_t held[64];
     static uint8_t *held_to;
     static uint32_t held_bytes;
     if (held_to != NULL) memcpy(held_to, held, held_bytes);
-    held_to = contexts[message->pe].arena + offset;
+    held_to = contexts[pe].arena + offset;
     held_bytes = bytes;
     memcpy(held, from, bytes);
 #else
-    memcpy(contexts[message->pe].arena + offset, from, bytes);
+    memcpy(contexts[pe].arena + offset, from, bytes);
 #endif
+    return true;
+}
+
+static bool write_box(uint32_t pe, const weft_box_t *box)
+{
+    for (uint32_t o = 0; o < box->outer; ++o) {
+        for (uint32_t i = 0; i < box->inner; ++i) {
+            const uint8_t *from = box->from + o * box->from_outer + i * box->from_inner;
+            const uint32_t to = box->to + o * box->to_outer + i * box->to_inner;
+            if (!write(pe, to, from, box->bytes)) return false;
+        }
+    }
     return true;
 }
 
@@ -56,7 +67,10 @@ static void carry(uint32_t number)
             WEFT_MESSAGE_FAIL, number, message->epoch, {WEFT_E_ARGUMENT, 0u, 0u}};
         bool is_good = message->pe < PES;
         if (message->kind == WEFT_MESSAGE_WRITE) {
-            is_good = write(message);
+            const void *from = (const void *)(uintptr_t)message->arguments[1];
+            is_good = write(message->pe, message->arguments[0], from, message->arguments[2]);
+        } else if (message->kind == WEFT_MESSAGE_BOX) {
+            is_good = write_box(message->pe, (const void *)(uintptr_t)message->arguments[0]);
         } else if (is_good && !post(&mail[message->pe].in, message)) {
             return;
         }

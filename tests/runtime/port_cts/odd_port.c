@@ -118,18 +118,6 @@ static weft_status_t write_again(const weft_pe_t *pe, const write_t *write)
     return status;
 }
 
-weft_status_t weft_port_write_box(const weft_pe_t *pe, uint32_t to, const weft_box_t *box)
-{
-    for (uint32_t o = 0; o < box->outer; ++o) {
-        for (uint32_t i = 0; i < box->inner; ++i) {
-            const uint8_t *from = box->from + o * box->from_outer + i * box->from_inner;
-            const uint32_t offset = box->to + o * box->to_outer + i * box->to_inner;
-            WEFT_RETURN_IF_ERROR(weft_port_write(pe, to, offset, from, box->bytes));
-        }
-    }
-    return WEFT_OK;
-}
-
 weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint32_t offset, const void *from,
                               uint32_t bytes)
 {
@@ -160,6 +148,18 @@ weft_status_t weft_port_write(const weft_pe_t *pe, uint32_t to, uint32_t offset,
     case REPEATED_WRITE: return write_again(pe, &write);
     default: return WEFT_OK;
     }
+}
+
+weft_status_t weft_port_write_box(const weft_pe_t *pe, uint32_t to, const weft_box_t *box)
+{
+    for (uint32_t o = 0; o < box->outer; ++o) {
+        for (uint32_t i = 0; i < box->inner; ++i) {
+            const uint8_t *from = box->from + o * box->from_outer + i * box->from_inner;
+            const uint32_t offset = box->to + o * box->to_outer + i * box->to_inner;
+            WEFT_RETURN_IF_ERROR(weft_port_write(pe, to, offset, from, box->bytes));
+        }
+    }
+    return WEFT_OK;
 }
 
 /* --- signals ----------------------------------------------------------------------------------- */
