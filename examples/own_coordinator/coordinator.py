@@ -27,6 +27,11 @@ NOC_AT, NOC_BYTES = 0x40000000, 0x1000
 TO, AT_EPOCH, OPERANDS, OPERATION, SLEEP, ENDED = 0, 4, 8, 20, 24, 28
 WRITE, ARRIVAL, CREDIT, ROOM, RESULT, FED, TAKEN = range(1, 8)
 LETTERS, LETTER_BYTES = 16, 20
+GATEWAY = {
+    "program": "gateway",
+    "memory": [{"origin": 0, "length": 128 << 10}],
+    "stack_bytes": 4096,
+}
 SYSTEM_AT, SYSTEM_BYTES = 0xE000E000, 0x1000
 
 
@@ -144,9 +149,9 @@ class Mesh:
         self.map = json.loads((program / "loadmap.json").read_text(encoding="utf-8"))
         if self.map["format"] != 1:
             raise Stop("a load map of another format than 1")
-        if any(row["program"] is None for row in self.map["pes"]):
-            raise Stop("here no host cuts frames up: map inputs and outputs to one PE each")
-        self.pes = {row["number"]: Pe(row, program, images, self) for row in self.map["pes"]}
+        # The host, if it takes part, is one more core here.
+        rows = [row if row["program"] else row | GATEWAY for row in self.map["pes"]]
+        self.pes = {row["number"]: Pe(row, program, images, self) for row in rows}
         self.rooms: dict[tuple[int, int], int] = {}
         self.frames: dict[tuple[int, int], deque[bytes]] = {}
         self.results: dict[tuple[int, int], list[bytes]] = {}

@@ -20,11 +20,24 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "formats" / "load-map.md"
 MODEL = models_folder() / "digits_int8.tflite"
 
 
-@pytest.fixture(scope="module", params=[4, 16])
+# The first stage in two parts, each of which reads the whole input: the host gives it to both.
+CUT = {
+    "format": 1,
+    "stages": {
+        "digits_1_conv1_relu_1_Relu": {"pes": [[0, 0, 0], [1, 0, 0]], "axis": "channels"},
+    },
+}
+
+
+@pytest.fixture(scope="module", params=["whole", "cut"])
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Program:
-    """On four PEs, and on sixteen, where the host takes part."""
+    """On four PEs; with `cut`, the host takes part."""
     folder = tmp_path_factory.mktemp("program") / "program"
-    return weft.compile(MODEL, "grid-4x4", pes=request.param, output=folder)
+    mapping = CUT if request.param == "cut" else None
+    program = weft.compile(MODEL, "grid-4x4", pes=4, mapping=mapping, output=folder)
+    has_host = any(pe["name"] == "host" for pe in read_map(program)["pes"])
+    assert has_host == (request.param == "cut")
+    return program
 
 
 def read_map(program: Program) -> dict[str, Any]:

@@ -20,17 +20,22 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/README.md"))
 
 
-def run_readme(name: str, folder: Path, **environment: str) -> tuple[Path, str]:
-    """Runs what an example's README shows, in a copy; the copy, and what was printed."""
+def run_readme(
+    name: str, folder: Path, replace: tuple[str, str] = ("", ""), **environment: str
+) -> tuple[Path, str]:
+    """Runs what an example's README shows, in a copy; the copy, and what was printed.
+
+    `replace` is a piece of the README, and what stands there instead.
+    """
     here = folder / "examples" / name
     here.mkdir(parents=True)
     (folder / "python").symlink_to(ROOT / "python")
     for path in (ROOT / "examples" / name).iterdir():
         if path.is_file():
             (here / path.name).write_bytes(path.read_bytes())
-    blocks = re.findall(
-        r"^```sh\n(.*?)^```$", (here / "README.md").read_text(encoding="utf-8"), re.M | re.S
-    )
+    text = (here / "README.md").read_text(encoding="utf-8")
+    assert replace[0] in text
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text.replace(*replace), re.M | re.S)
     assert blocks, f"the README of {name} shows no commands"
     done = subprocess.run(
         ["bash", "-e", "-c", "".join(blocks)],
@@ -174,6 +179,18 @@ def test_own_coordinator(model: str, tmp_path: Path, trained_file: Callable[...,
     assert (done.returncode, done.stdout[:6]) == (1, "4 of 5")
 
 
+def test_own_coordinator_where_the_host_takes_part(tmp_path: Path) -> None:
+    need("arm-none-eabi-gcc", "cmake", "ninja")
+    pytest.importorskip("unicorn", reason="the Python package unicorn is not installed")
+    parts = {"pes": [[0, 0, 0], [1, 0, 0]], "axis": "channels"}
+    mapping = {"format": 1, "stages": {"digits_1_conv1_relu_1_Relu": parts}}
+    (tmp_path / "cut.json").write_text(json.dumps(mapping), encoding="utf-8")
+    options = ("--pes 4", f"--pes 4 --mapping '{tmp_path / 'cut.json'}'")
+    _, printed = run_readme("own_coordinator", tmp_path, options)
+    assert "5 frames through 5 PEs, " in printed
+    assert printed.endswith("\n5 of 5 frames with the bytes of TensorFlow Lite Micro\n")
+
+
 def test_own_coordinator_imports_nothing_of_weft() -> None:
     folder = ROOT / "examples" / "own_coordinator"
     for path in folder.glob("*.py"):
@@ -182,4 +199,4 @@ def test_own_coordinator_imports_nothing_of_weft() -> None:
     headers = re.findall(
         r'^#include "(.*)"', "".join(p.read_text("utf-8") for p in folder.glob("*.[ch]")), re.M
     )
-    assert set(headers) - own == {"weft/pe.h", "weft/port.h"}
+    assert set(headers) - own == {"weft/pe.h", "weft/port.h", "weft/program.h"}
