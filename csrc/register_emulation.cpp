@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +26,28 @@ std::unique_ptr<InstructionCounter> make(const py::list& regions, std::uintptr_t
                                                 reinterpret_cast<InstructionCounter::Stop>(stop));
 }
 
+// (shard, task, function, instructions, cycles), in this order, of all that was run.
+py::list counts(const InstructionCounter& counter) {
+    py::list rows;
+    for (const auto& [work, row] : counter.counts()) {
+        for (std::size_t function = 0; function < row.size(); ++function) {
+            const auto& [instructions, cycles] = row[function];
+            if (instructions == 0) continue;
+            rows.append(py::make_tuple(work.first, work.second, static_cast<int>(function) - 1,
+                                       instructions, cycles));
+        }
+    }
+    return rows;
+}
+
+py::tuple block_cost(const py::bytes& code) {
+    const auto bytes = static_cast<std::string_view>(code);
+    const BlockCost cost =
+        cost_of_block(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+    return py::make_tuple(cost.instructions, cost.cycles, refill_cycles(cost.target, false),
+                          cost.always_jumps);
+}
+
 }  // namespace
 
 void register_emulation(py::module_& m) {
@@ -32,6 +56,16 @@ void register_emulation(py::module_& m) {
         .def(py::init(&make), py::arg("regions"), py::arg("stop"), py::keep_alive<1, 2>(),
              "`regions` are (address in the core, memory) of code, `stop` the address of the "
              "emulator's function that stops it.")
+        .def("set_functions", &InstructionCounter::set_functions, py::arg("starts"),
+             "Where functions begin, in order. The counts begin anew, but for `count`.")
+        .def("set_executive", &InstructionCounter::set_executive, py::arg("kernels"),
+             py::arg("firing"), py::arg("shard"), py::arg("task"),
+             "From now on blocks count for what an executive is at: kernels begin at the addresses "
+             "`kernels`, `firing` is that of a byte, the others of words. False if there is no "
+             "such memory.")
+        .def("counts", &counts,
+             "(shard, task, function, instructions, cycles) since then: shard and task are -1 "
+             "where there is none, function is an index of `starts`, or -1.")
         .def_readwrite("count", &InstructionCounter::count)
         .def_readwrite("limit", &InstructionCounter::limit,
                        "The core is stopped once it has counted so many.")
@@ -45,4 +79,7 @@ void register_emulation(py::module_& m) {
             "context",
             [](const InstructionCounter& self) { return reinterpret_cast<std::uintptr_t>(&self); },
             "What it is to be given.");
+    m.def("block_cost", &block_cost, py::arg("code"),
+          "A basic block of ARMv7-M code: (instructions, cycles without a jump at its end, cycles "
+          "of the refill after that, whether it always jumps).");
 }

@@ -318,3 +318,63 @@ def demo(output: str, as_json: bool) -> None:
 
     report, text = run_demo(Path(output), quiet=as_json)
     _emit(report, as_json, text)
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def bench(context: click.Context) -> None:
+    """Measure what a PE takes for a network; alone, list the benchmarks."""
+    from weft.bench import BENCHMARKS
+
+    if context.invoked_subcommand is None:
+        click.echo("\n".join(f"{name:10} {text}" for name, text in BENCHMARKS.items()))
+
+
+_MODELS = click.option("--models", type=click.Path(), help="Folder in which names are looked up.")
+
+
+@bench.command("cortex-m4")
+@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@_MODELS
+@click.option("--machine", default=None, help="Machine in place of one PE.")
+@_PES
+@_JSON
+def bench_cortex_m4(
+    names: tuple[str, ...], models: str | None, machine: str | None, pes: int | None, as_json: bool
+) -> None:
+    """Count instructions and cycles of MODELs as machine code, beside other engines.
+
+    A MODEL is a file, or the name of one in --models, in $WEFT_MODELS, or bundled. Without any, the
+    bundled model is counted.
+    """
+    from weft.bench.cortex_m4 import measure
+    from weft.bench.model_files import find_models
+    from weft.bench.report import cortex_m4_text
+
+    if pes is not None and machine is None:
+        raise InputError("--pes goes with --machine: without that there is one PE")
+    report = measure(find_models(names, models), machine, pes)
+    _emit(report, as_json, "" if as_json else cortex_m4_text(report))
+
+
+@bench.command("costs")
+@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@_MODELS
+@click.option("--machine", default=None, help="Mesh in place of grid-4x4, whole and 4 PEs of it.")
+@_PES
+@_JSON
+def bench_costs(
+    names: tuple[str, ...], models: str | None, machine: str | None, pes: int | None, as_json: bool
+) -> None:
+    """Fit the cost data of machine files to the cycles of MODELs as machine code.
+
+    Each MODEL is counted on one PE and on a mesh. Prints TOML, with the errors of the fit.
+    """
+    from weft.bench.costs import fit_costs
+    from weft.bench.model_files import find_models
+    from weft.bench.report import costs_text
+
+    if pes is not None and machine is None:
+        raise InputError("--pes goes with --machine")
+    report = fit_costs(find_models(names, models), machine, pes)
+    _emit(report, as_json, "" if as_json else costs_text(report))

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +41,7 @@ def compile_model(
     schedules: Mapping[str, ScheduleFunction] | None = None,
     mapping: str | Path | Mapping[str, Any] | None = None,
     pes: int | None = None,
+    hand_written: bool = True,
     dump_ir: str | Path | None = None,
 ) -> Program:
     """Compiles a model for a machine.
@@ -52,7 +53,8 @@ def compile_model(
 
     ``output`` is the folder to write; without it the program goes to the cache, where a later call
     with the same arguments finds it. ``schedules`` replaces the TensorIR schedule of a family of
-    kernels (``{"conv2d": f}`` with ``f(kernel, schedule)``). ``mapping`` is a mapping file, or what
+    kernels (``{"conv2d": f}`` with ``f(kernel, schedule)``), which are then generated even where
+    hand-written ones would be used; without ``hand_written`` all are generated. ``mapping`` is a mapping file, or what
     ``json`` would read from one (docs/formats/mapping.md): stages that it does not name are mapped
     by rule. ``pes`` limits the rule to that many PEs. ``dump_ir`` is a folder for the IR after
     every pass.
@@ -63,8 +65,9 @@ def compile_model(
     found = machine if isinstance(machine, Machine) else load_machine(machine)
     data, name = _model_bytes(model)
     request = MappingRequest.of(mapping, pes)
-    job = _Job(model, data, name, found, request, params, schedules, dump_ir)
-    if output is not None or data is None or schedules or dump_ir is not None:
+    job = _Job(model, data, name, found, request, params, schedules, hand_written, dump_ir)
+    is_usual = hand_written and not schedules and dump_ir is None
+    if output is not None or data is None or not is_usual:
         return job.compile(Path(output) if output is not None else None)
     folder = cache_folder() / "programs" / _cache_key(data, name, found, request)
     if (folder / "manifest.json").is_file():
@@ -138,11 +141,13 @@ class MappingRequest:
             raise MappingError(f"{where}: the file: must be an object, not {shown(data)}")
         return MappingRequest(data, where, pes)
 
-    def placing(self, stages: Compilation, machine: Machine) -> Placing:
-        """Raises ``MappingError``."""
+    def placing(
+        self, stages: Compilation, machine: Machine, generated: Collection[str] = ()
+    ) -> Placing:
+        """Kernels of the families ``generated`` are not hand-written. Raises ``MappingError``."""
         from weft.placing import Placing
 
-        return Placing(stages, machine, self.mapping, self.pes, self.where)
+        return Placing(stages, machine, self.mapping, self.pes, self.where, generated)
 
     def fingerprint(self) -> str:
         """Text that differs whenever the request does."""
@@ -211,12 +216,14 @@ class _Job:
     request: MappingRequest
     params: Mapping[str, Any] | None
     schedules: Mapping[str, ScheduleFunction] | None
+    hand_written: bool
     dump_ir: str | Path | None
 
     def compile(self, folder: Path | None, *, in_cache: bool = False) -> Program:
         from weft.codegen.build import finish
         from weft.codegen.folder import check_target, whole_folder
         from weft.kernels.module import kernel_module
+        from weft.transforms.choose_kernels import FAMILIES
         from weft.transforms.pipeline import Dump
 
         keep: _TemporaryFolder | None = None
@@ -227,7 +234,8 @@ class _Job:
         dump = Dump(Path(self.dump_ir) if self.dump_ir is not None else None)
         source = self.model if self.data is None else self.data
         stages = _stages(source, self.name, self.params, dump)
-        placing = self.request.placing(stages, self.machine)
+        generated = frozenset(self.schedules or {}) if self.hand_written else FAMILIES
+        placing = self.request.placing(stages, self.machine, generated)
 
         def write(mapping: NetworkMapping) -> None:
             placed = placing.place(mapping, dump)

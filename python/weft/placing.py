@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from weft.dialects.stages import ALL, Stage
 from weft.dialects.stages.base import shape_of, variables
 from weft.dialects.stages.box import Box
 from weft.errors import DoesNotFitError, MachineError, MappingError, WeftError
-from weft.machines.model import Machine, PeClass
+from weft.machines.model import COSTS_BY_KIND, Machine, PeClass
 from weft.mapping.balance import Worker, balanced
 from weft.mapping.files import parse_mapping, split_inputs_of
 from weft.mapping.mapping import Mapping, Shard
@@ -37,12 +37,13 @@ def check_costs(machine: Machine) -> None:
     """Refuses costs for what is no kind of stage: a machine file cannot know them by itself."""
     kinds = sorted(op.name.removeprefix("stages.") for op in ALL)
     for pe_class in machine.classes.values():
-        for kind in pe_class.cost.kinds:
-            if kind not in kinds:
-                raise MachineError(
-                    f"machine {machine.name}: pe_class.{pe_class.name}.cost.kinds: there is no "
-                    f"kind of stage '{kind}'; known are {', '.join(kinds)}"
-                )
+        for key in COSTS_BY_KIND:
+            for kind in getattr(pe_class.cost, key):
+                if kind not in kinds:
+                    raise MachineError(
+                        f"machine {machine.name}: pe_class.{pe_class.name}.cost.{key}: there is "
+                        f"no kind of stage '{kind}'; known are {', '.join(kinds)}"
+                    )
 
 
 class Placing:
@@ -55,11 +56,13 @@ class Placing:
         mapping: Any = None,
         pes: int | None = None,
         where: str = "mapping",
+        generated: Collection[str] = (),
     ) -> None:
-        """``mapping`` is what a mapping file holds; ``where`` is what messages call it. Raises
-        ``MappingError``."""
+        """``mapping`` is what a mapping file holds; ``where`` is what messages call it. Kernels of
+        the families ``generated`` are not hand-written. Raises ``MappingError``."""
         check_costs(machine)
         self.machine = machine
+        self.generated = generated
         self.compilation = split_inputs(stages, split_inputs_of(mapping, where), where)
         self.stages: list[Stage] = stages_of(self.compilation)
         usable = machine.usable()
@@ -106,7 +109,9 @@ class Placing:
         """Memory, routes and tables for a mapping. Raises ``DoesNotFitError`` where data alone are
         too much, and ``MappingError`` where tables cannot say it."""
         count = len(self.machine.usable())
-        compilation = run_passes(self.compilation, mapping, count, self.machine, dump)
+        compilation = run_passes(
+            self.compilation, mapping, count, self.machine, dump, self.generated
+        )
         placed = place_on(compilation, self.machine, mapping)
         precheck(placed)
         return placed

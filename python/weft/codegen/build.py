@@ -24,6 +24,7 @@ from weft.codegen.program_c import PeData
 from weft.codegen.runtime_sources import runtime_hash
 from weft.codegen.toolchain import find_target_toolchain
 from weft.dialects.fabric import MeshOp
+from weft.kernels.hand_written import HandWritten
 from weft.machines.model import Machine, Pe, PeClass
 from weft.mapping.files import mapping_text
 from weft.mapping.mapping import Mapping
@@ -160,7 +161,7 @@ def finish(
     functions = {
         op.sym_name.data: op
         for op in kernels.ops
-        if isinstance(op, FuncOp) and not op.is_declaration
+        if isinstance(op, FuncOp) and op.sym_name.data in placed.compilation.kernels
     }
     bytes_ = _mesh_data(placed)
     workers = {n: pe for n, pe in bytes_.pes.items() if pe.program}
@@ -175,7 +176,9 @@ def finish(
         toolchain = find_target_toolchain(pe_class.core)
         versions[class_name] = toolchain.version if toolchain is not None else None
         if toolchain is not None:
-            measured[class_name] = object_sizes(folder, programs, toolchain)
+            measured[class_name] = object_sizes(
+                folder, programs, toolchain, sources_of=_hand_written(placed)
+            )
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "weft": __version__,
@@ -189,10 +192,23 @@ def finish(
         "stages": list(placed.mapping.stages),
         "timing": placed.compilation.facts["timing"],
         "packing": _packing(placed.compilation),
-        # Stages whose kernels are not generated from TensorIR: none yet.
-        "hand_written": [],
+        "hand_written": _stages_by_hand(placed),
     }
     write_manifest(folder, manifest)
+
+
+def _hand_written(placed: Placed) -> dict[str, Sequence[str]]:
+    """The files of every kernel that is not generated from TensorIR."""
+    kernels = placed.compilation.kernels.values()
+    return {k.name: k.sources for k in kernels if isinstance(k, HandWritten)}
+
+
+def _stages_by_hand(placed: Placed) -> list[str]:
+    """The stages that call such a kernel, on some PE."""
+    by_hand = _hand_written(placed).keys()
+    tasks = (task for code in placed.codes for shard in code.shards for task in shard)
+    found = {task.label for task in tasks if not by_hand.isdisjoint(task.kernels)}
+    return [label for label in placed.mapping.stages if label in found]
 
 
 def _model_facts(name: str, data: bytes | None) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from weft.codegen.program_c import (
 )
 from weft.dialects.fabric import MeshOp
 from weft.errors import ProgramError
+from weft.kernels.hand_written import HEADER
 from weft.paths import runtime_folder
 from weft.transforms.compilation import Compilation
 
@@ -125,10 +126,13 @@ def _write(path: Path, text: str) -> None:
 
 
 def _kernels_header(functions: Mapping[str, FuncOp]) -> str:
-    declarations = "\n".join(print_declaration(f) for f in functions.values())
+    generated = [f for f in functions.values() if not f.is_declaration]
+    declarations = "\n".join(print_declaration(f) for f in generated)
+    by_hand = f'#include "{HEADER}"\n\n' if len(generated) < len(functions) else ""
     return (
         GENERATED
         + "#ifndef WEFT_KERNELS_H\n#define WEFT_KERNELS_H\n\n#include <stdint.h>\n\n"
+        + by_hand
         + declarations
         + "\n#endif /* WEFT_KERNELS_H */\n"
     )
@@ -137,6 +141,8 @@ def _kernels_header(functions: Mapping[str, FuncOp]) -> str:
 def _kernels_source(compilation: Compilation, functions: Mapping[str, FuncOp]) -> str:
     parts = [GENERATED, '#include "kernels.h"\n\n#include <stdbool.h>\n\n#include "weft/arith.h"\n']
     for name, function in functions.items():
+        if function.is_declaration:  # written by hand: it is in the runtime
+            continue
         summary = compilation.kernels[name].summary
         parts.append(f"\n/* {summary} */\n{print_function(function)}")
     return "".join(parts)

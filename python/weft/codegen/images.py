@@ -47,6 +47,13 @@ _INCLUDE_FLAGS = (
 )
 _ANY_HASH = "0" * 64
 
+# Folders of the runtime, the prefix of their objects, and what these count for.
+_RUNTIME_PARTS = (
+    ("runtime/src", "runtime", "runtime"),
+    ("runtime/kernels", "kernel", "kernels"),
+    ("runtime/port/cortex_m", "port", "runtime"),
+)
+
 # Sections of objects that the linker script throws away, as far as they would take memory.
 _DISCARDED = (".ARM.", ".note")
 
@@ -159,6 +166,11 @@ class _Source:
         return self.group == "pe" or self.is_main
 
     @property
+    def is_by_hand(self) -> bool:
+        """Whether it holds hand-written kernels, of which an image has those that it calls."""
+        return self.path.startswith("runtime/kernels/")
+
+    @property
     def is_hash(self) -> bool:
         """Whether it holds the hash of the runtime."""
         return self.path == "runtime/src/hash.c"
@@ -236,10 +248,11 @@ def object_sizes(
     programs: Mapping[str, Sequence[str]],
     toolchain: Toolchain,
     *,
+    sources_of: Mapping[str, Sequence[str]],
     optimise: str = "-O2",
 ) -> dict[str, dict[str, int]]:
     """Bytes of the target objects of each program, without a link; ``programs`` names the kernels
-    of each.
+    of each, ``sources_of`` the files of ``runtime/kernels`` that a kernel consists of.
 
     Keys: ``kernels`` (those that the program calls), ``program`` and ``runtime`` (with its port)
     for code and its read-only data, ``data`` and ``bss`` for variables. An upper bound for the
@@ -254,7 +267,10 @@ def object_sizes(
     found = {}
     for name, kernels in programs.items():
         sizes = dict.fromkeys(("kernels", "program", "runtime", "data", "bss"), 0)
+        by_hand = {file for kernel in kernels for file in sources_of.get(kernel, ())}
         for source in _sources(folder, name):
+            if source.is_by_hand and Path(source.path).name not in by_hand:
+                continue
             for section in sections.get(source.path, ()):
                 if not _is_left_out(section, every - set(kernels)):
                     sizes[_object_key(section, source.group)] += section.size
@@ -294,7 +310,7 @@ class _Build:
 
         def compile_one(source: _Source) -> None:
             out = self.scratch / source.object_name
-            key = runtime if source.group == "runtime" else code
+            key = runtime if source.path.startswith("runtime/") else code
             key = "" if source.is_of_one_pe else key
             toolchain.compile_object(source.path, out, self._flags(source), self.folder, key)
 
@@ -355,10 +371,9 @@ def _sources(folder: Path, program: str) -> list[_Source]:
         _Source(f"{program}.c", f"{program}.o", "program"),
         _Source("pes.S", "pes.o", "pe"),
     ]
-    for part, prefix in (("runtime/src", "runtime"), ("runtime/port/cortex_m", "port")):
+    for part, prefix, group in _RUNTIME_PARTS:
         for path in sorted((folder / part).glob("*.c")):
-            name = f"{prefix}.{path.stem}.o"
-            sources.append(_Source(f"{part}/{path.name}", name, "runtime"))
+            sources.append(_Source(f"{part}/{path.name}", f"{prefix}.{path.stem}.o", group))
     return sources
 
 

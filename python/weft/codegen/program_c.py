@@ -50,11 +50,11 @@ def program_source(name: str, program: ProgramOp, functions: Mapping[str, FuncOp
     rows = []
     for kernel in (k.data for k in program.kernels):
         function = functions[kernel]
-        arguments = function.body.block.args
-        pointers = [i for i, a in enumerate(arguments) if isinstance(a.type, MemRefType)]
+        types = list(function.function_type.inputs)
+        pointers = [i for i, t in enumerate(types) if isinstance(t, MemRefType)]
         written = sum(1 << i for i in pointers if not _is_read_only(function, i))
         parts.append(_invoker(kernel, function))
-        rows.append(f"    {{invoke_{kernel}, {len(pointers)}u, {len(arguments)}u, {written:#x}u}},")
+        rows.append(f"    {{invoke_{kernel}, {len(pointers)}u, {len(types)}u, {written:#x}u}},")
     listing = "\n".join(rows) if rows else "    {0, 0u, 0u, 0u},"
     parts.append(f"static const weft_kernel_t kernels[] = {{\n{listing}\n}};\n")
     parts.append(
@@ -72,10 +72,10 @@ def _is_read_only(function: FuncOp, argument: int) -> bool:
 def _invoker(kernel: str, function: FuncOp) -> str:
     arguments = []
     has_pointer = False
-    for i, argument in enumerate(function.body.block.args):
-        if isinstance(argument.type, MemRefType):
+    for i, argument in enumerate(function.function_type.inputs):
+        if isinstance(argument, MemRefType):
             has_pointer = True
-            type_ = c_type(argument.type.element_type)
+            type_ = c_type(argument.element_type)
             if _is_read_only(function, i):
                 arguments.append(f"(const {type_} *)weft_pe_at(pe, args[{i}])")
             else:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 def runtime_files(folder: Path) -> list[str]:
     """The files that every binary of a program shares, as paths below ``folder``, in order."""
-    parts = [folder / "include", folder / "src"]
+    parts = [folder / "include", folder / "kernels", folder / "src"]
     found = [p for part in parts for p in part.rglob("*") if p.suffix in (".h", ".c")]
     return sorted(p.relative_to(folder).as_posix() for p in found)
 

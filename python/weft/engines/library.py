@@ -39,7 +39,7 @@ def _sources(program: Program) -> list[str]:
     names = [p["name"] for p in program.manifest["programs"]]
     files = ["host.c", "kernels.c"]
     files += [f"{name}.c" for name in names]
-    for part in ("src", "port/host"):
+    for part in ("src", "kernels", "port/host"):
         folder = program.folder / "runtime" / part
         files += sorted(f"runtime/{part}/{path.name}" for path in folder.glob("*.c"))
     return files

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a kernel is: a C function for one operator on one box, made from TensorIR.
+"""What a kernel is: a C function for one operator on one box, made from TensorIR or written by hand.
 
 A kernel's fields are its compile-time constants (filter, stride, channels to reduce over). Extents,
 strides, zero points and pointers are arguments, so that every layer with the same constants calls
@@ -50,6 +50,15 @@ class Kernel(ABC):
         """One line for the comment above the C function."""
 
     @abstractmethod
+    def function(self, override: ScheduleFunction | None = None) -> FuncOp:
+        """The kernel in ``func``/``scf``/``memref``/``arith``, or only its declaration if it is
+        written in C. ``override`` replaces the default schedule, where there is one."""
+
+
+class TensorKernel(Kernel):
+    """A kernel made from TensorIR."""
+
+    @abstractmethod
     def tensor_ir(self) -> tirx.PrimFunc:
         """The computation, not yet scheduled."""
 
@@ -57,7 +66,7 @@ class Kernel(ABC):
         """The default schedule: as written."""
 
     def function(self, override: ScheduleFunction | None = None) -> FuncOp:
-        """Schedules and lowers the kernel to ``func``/``scf``/``memref``/``arith``."""
+        """Schedules and lowers the kernel."""
         import tvm
         from tvm.s_tir import Schedule
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from weft.kernels.base import Kernel
+from weft.kernels.base import TensorKernel
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -15,7 +15,7 @@ _STRIDES = tuple(f"{operand}_stride{axis}" for operand in ("a", "b", "out") for 
 
 
 @dataclass(frozen=True)
-class _Binary(Kernel):
+class _Binary(TensorKernel):
     """Four loops. A stride of 0 broadcasts; the innermost one is 1, or 0 for a scalar operand."""
 
     a_inner: int

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from weft.kernels.base import Kernel
+from weft.kernels.base import TensorKernel
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class WindowKernel(Kernel):
+class WindowKernel(TensorKernel):
     """What convolutions have as constants: filter, stride, dilation, channels to reduce over."""
 
     kernel_h: int

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from weft.kernels.base import Kernel
+from weft.kernels.base import TensorKernel
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DepthwiseConv2d(Kernel):
+class DepthwiseConv2d(TensorKernel):
     """``out[y, x, c*m + i] = requantise(bias[..] + sum x[y*s + ky*d, x*s + kx*d, c] * w[..])``.
 
     Weights are ``[kernel_h, kernel_w, channels * multiplier]``; ``w_tap`` is the distance between

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from weft.kernels.base import Kernel
+from weft.kernels.base import TensorKernel
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Mean(Kernel):
+class Mean(TensorKernel):
     """``out[o, i] = requantise(sum over r0, r1 of x[o, r0, r1, i] - offset)``.
 
     The division by the number of elements is part of the multiplier, as in

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weft.kernels.base import Kernel
+from weft.kernels.base import TensorKernel
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -16,7 +16,7 @@ _SHORT = {"int8": "s8", "int32": "s32", "float32": "f32"}
 
 
 @dataclass(frozen=True)
-class Copy(Kernel):
+class Copy(TensorKernel):
     """``out[i] = x[i]`` over four axes with any strides: concatenation, padding, transposition."""
 
     dtype: str = "int8"
@@ -78,7 +78,7 @@ class Copy(Kernel):
 
 
 @dataclass(frozen=True)
-class Fill(Kernel):
+class Fill(TensorKernel):
     """Sets a rectangle of int8 to one value: borders, and the padding of a pad."""
 
     pointers = ("out",)
@@ -106,7 +106,7 @@ class Fill(Kernel):
 
 
 @dataclass(frozen=True)
-class Lookup(Kernel):
+class Lookup(TensorKernel):
     """``out[i] = table[x[i] + 128]``: any function of one int8, activations and dequantise too."""
 
     dtype: str = "int8"
@@ -168,7 +168,7 @@ class Lookup(Kernel):
 
 
 @dataclass(frozen=True)
-class Quantize(Kernel):
+class Quantize(TensorKernel):
     """float32 to int8: ``x / scale`` to nearest, ties away from zero, plus the zero point.
 
     The scale comes as a table of one, since arguments are integers

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from weft.kernels.base import Kernel
+from weft.kernels.base import TensorKernel
 from weft.kernels.conv2d import WindowKernel
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ _EXTENTS = ("extent0", "extent1", "extent2")
 
 
 @dataclass(frozen=True)
-class AddPartial(Kernel):
+class AddPartial(TensorKernel):
     """``out = a + b`` modulo 2^32, rows of rows of int32."""
 
     pointers = ("a", "b", "out")
@@ -152,7 +152,7 @@ class AddPartial(Kernel):
 
 
 @dataclass(frozen=True)
-class Requantize(Kernel):
+class Requantize(TensorKernel):
     """``out[p, q, c] = requantise(x[p, q, c] + bias[c])``: bias, scale and limits, applied once."""
 
     pointers = ("x", "bias", "multiplier", "shift", "out")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from weft.kernels.base import Kernel
+from weft.kernels.base import TensorKernel
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Pool2d(Kernel):
+class Pool2d(TensorKernel):
     """One window an output element; taps outside of ``in_h`` x ``in_w`` do not take part.
 
     ``operator`` is ``max`` or ``average``. The average rounds to nearest, ties away from zero

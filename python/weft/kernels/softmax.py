@@ -6,14 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weft.kernels.base import Kernel
+from weft.kernels.base import TensorKernel
 
 if TYPE_CHECKING:
     from tvm import tirx
 
 
 @dataclass(frozen=True)
-class Softmax(Kernel):
+class Softmax(TensorKernel):
     """``exponential[d]`` is exp(-d * scale * beta) in Q31, 0 where it does not count.
 
     tensorflow/lite/kernels/internal/reference/softmax.h, with the exponentials of all 256 possible

@@ -31,7 +31,7 @@ def _class(pe_class: PeClass) -> dict[str, Any]:
             {"name": r.name, "origin": r.origin, "bytes": r.length, "holds": list(r.holds)}
             for r in pe_class.memory
         ],
-        "cost": {**asdict(pe_class.cost), "kinds": dict(pe_class.cost.kinds)},
+        "cost": asdict(pe_class.cost),
     }
 
 

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from weft.errors import MachineError
-from weft.machines.model import LINKS, PURPOSES, CostData, Machine, MemoryRegion, Pe, PeClass
+from weft.machines.model import (
+    COSTS_BY_KIND,
+    LINKS,
+    PURPOSES,
+    CostData,
+    Machine,
+    MemoryRegion,
+    Pe,
+    PeClass,
+)
 from weft.paths import machines_folder
 
 if sys.version_info >= (3, 11):
@@ -140,15 +149,18 @@ class _Reader:
         return PeClass(name, core, clock * 1_000_000, stack, tuple(memory), cost)
 
     def cost(self, data: Any, where: str) -> CostData:
-        general = ("mac", "element", "byte", "firing")
-        data = self.table(data, where, {**dict.fromkeys(general, False), "kinds": False})
-        numbers = {k: self.cycles(data[k], f"{where}.{k}") for k in general if k in data}
-        kinds = data.get("kinds", {})
-        if not isinstance(kinds, dict):
-            self.fail(f"{where}.kinds", "must be a table of kinds of stages")
-        return CostData(
-            **numbers, kinds={k: self.cycles(v, f"{where}.kinds.{k}") for k, v in kinds.items()}
-        )
+        general = ("mac", "element", "byte", "message", "firing")
+        data = self.table(data, where, dict.fromkeys((*general, *COSTS_BY_KIND), False))
+        found: dict[str, Any] = {
+            k: self.cycles(data[k], f"{where}.{k}") for k in general if k in data
+        }
+        found |= {k: self.by_kind(data.get(k, {}), f"{where}.{k}") for k in COSTS_BY_KIND}
+        return CostData(**found)
+
+    def by_kind(self, data: Any, where: str) -> dict[str, float]:
+        if not isinstance(data, dict):
+            self.fail(where, "must be a table of kinds of stages")
+        return {kind: self.cycles(value, f"{where}.{kind}") for kind, value in data.items()}
 
     def cycles(self, value: Any, where: str) -> float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -15,6 +15,9 @@ PURPOSES = ("code", "constants", "data")
 #: Links whose rates a machine file may give, in bytes a second: to the host, and to DRAM.
 LINKS = ("host", "dram")
 
+#: Cost data that are tables of kinds of stages.
+COSTS_BY_KIND = ("kinds", "elements")
+
 
 @dataclass(frozen=True)
 class MemoryRegion:
@@ -31,19 +34,32 @@ class CostData:
     """What work costs, in cycles of the PE's clock.
 
     ``mac`` is for one multiply-accumulate, ``kinds`` where a kind of stage differs; ``element`` for
-    every element of a result, ``byte`` for every byte sent, ``firing`` for a firing as such. The
-    defaults are provisional: they stand until they are fitted to counted machine code.
+    every element of a result, ``elements`` where a kind of stage differs; ``byte`` for every byte
+    sent, ``message`` for every write of neighbouring bytes to another PE, and for every word to one
+    that a frame has arrived or was consumed; ``firing`` for a firing as such. The defaults are
+    provisional: they stand until they are fitted to counted machine code, as ``weft bench costs``
+    does it.
     """
 
     mac: float = 4.0
     element: float = 12.0
     byte: float = 0.5
+    message: float = 0.0
     firing: float = 500.0
     kinds: Mapping[str, float] = field(default_factory=dict)
+    elements: Mapping[str, float] = field(default_factory=dict)
 
     def per_mac(self, kind: str) -> float:
         """Cycles for one multiply-accumulate of a kind of stage."""
         return self.kinds.get(kind, self.mac)
+
+    def per_tap(self, kind: str) -> float:
+        """Cycles for one element that a kind of stage without MACs looks at for a result."""
+        return self.kinds.get(kind, 0.0)
+
+    def per_element(self, kind: str) -> float:
+        """Cycles for one element of the result of a kind of stage."""
+        return self.elements.get(kind, self.element)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from weft.dialects.stages import Constant, Stage
 from weft.dialects.stages.base import dtype_of, shape_of
 from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
-from weft.machines.model import PeClass
+from weft.machines.model import CostData, PeClass
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,26 @@ def _macs(stage: Stage, count: int) -> int:
 def cycles_for(stage: Stage, count: int, pe_class: PeClass) -> int:
     """What computing ``count`` elements of a stage's result takes, wherever they lie. More elements
     never take fewer cycles."""
-    data = pe_class.cost
-    touched = 0 if stage.is_view else count
-    cycles = _macs(stage, count) * data.per_mac(stage.kind) + touched * data.element + data.firing
-    return ceil(cycles)
+    return ceil(work_cycles(stage, count, pe_class.cost) + pe_class.cost.firing)
+
+
+def work_cycles(stage: Stage, count: int, data: CostData) -> float:
+    """The same without the firing as such."""
+    if stage.is_view:
+        return 0.0
+    macs = _macs(stage, count)
+    inner = macs * data.per_mac(stage.kind)
+    if macs == 0:
+        inner = count * stage.taps() * data.per_tap(stage.kind)
+    return inner + count * data.per_element(stage.kind)
 
 
 def cost(stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
     """The cost of one box of a stage's result on a PE of that class.
 
-    Cycles follow the cost data of the machine file: multiply-accumulates by the kind of stage,
-    every element of the result, and the firing itself. Raises ``CutError`` if the stage cannot
-    compute the box on its own.
+    Cycles follow the cost data of the machine file: multiply-accumulates by the kind of stage, or
+    the elements that it looks at, every element of the result, and the firing itself. Raises
+    ``CutError`` if the stage cannot compute the box on its own.
     """
     constants_bytes = input_bytes = 0
     inputs = []

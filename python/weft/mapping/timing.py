@@ -16,8 +16,10 @@ from math import ceil, lcm, prod
 from weft.dialects.fabric import MeshOp, PlaceOp, Port, TemplateOp
 from weft.dialects.stages import Stage
 from weft.dialects.stages.base import elements
+from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
 from weft.machines.model import CostData, Machine
+from weft.mapping.cost import work_cycles
 from weft.mapping.depths import Ring, choose_depths
 from weft.mapping.mapping import DRAM, HOST
 from weft.mapping.marked_graph import (
@@ -52,6 +54,14 @@ class Timing:
             "limit_kind": self.kind,
             "live": True,
         }
+
+
+@dataclass
+class Sent:
+    """What a place sends for a frame, the outside included: bytes, and messages to other PEs."""
+
+    bytes: int = 0
+    messages: int = 0
 
 
 class _Timer:
@@ -92,10 +102,10 @@ class _Timer:
         for number, (_, writes) in enumerate(self.ports):
             for port in writes:
                 writers.setdefault(port.tensor, []).append((number, port))
-        sent = [0] * len(self.places)
+        sent = [Sent() for _ in self.places]
         for number, (reads, _) in enumerate(self.ports):
             for index, read in enumerate(reads):
-                producers = self.producers(writers.get(read.tensor, []), read, sent)
+                producers = self.producers(writers.get(read.tensor, []), read, number, sent)
                 self.add_ring(producers, self.names[number], read, (number, index))
         self.add_outside(writers, sent)
         for number, place in enumerate(self.places):
@@ -108,15 +118,20 @@ class _Timer:
             )
 
     def producers(
-        self, writers: Sequence[tuple[int, Port]], read: Port, sent: list[int]
+        self, writers: Sequence[tuple[int, Port]], read: Port, reader: int, sent: list[Sent]
     ) -> list[str]:
         found = []
         item = ITEM_BYTES[self.tensors[read.tensor].dtype]
+        here = self.places[reader].pe_index
         for number, port in writers:
             common = port.box.meet(read.box)
-            if common is not None:
-                found.append(self.names[number])
-                sent[number] += common.size * item
+            if common is None:
+                continue
+            found.append(self.names[number])
+            sent[number].bytes += common.size * item
+            if self.places[number].pe_index != here:
+                sent[number].messages += _runs(common, port.box, read.box) + 1
+                sent[reader].messages += 1  # the credit
         return found
 
     def add_ring(
@@ -130,7 +145,7 @@ class _Timer:
         self.rings.append(Ring(pairs, size, read.depth))
         self.owners.append(owner)
 
-    def add_outside(self, writers: Table[int, list[tuple[int, Port]]], sent: list[int]) -> None:
+    def add_outside(self, writers: Table[int, list[tuple[int, Port]]], sent: list[Sent]) -> None:
         by_link = not isinstance(self.source, int)
         rate = self.machine.links.get(DRAM if self.source == DRAM else HOST)
         for channel in self.mesh.channels:
@@ -146,11 +161,11 @@ class _Timer:
                 made = writers.get(channel.tensor_index, [])
                 pairs = tuple((self.names[number], name) for number, _ in made)
                 for number, port in made:
-                    sent[number] += port.box.size * ITEM_BYTES[tensor.dtype]
+                    sent[number].bytes += port.box.size * ITEM_BYTES[tensor.dtype]
                 self.rings.append(Ring(pairs, size, int(channel.depth.value.data)))
                 self.owners.append((-1, 0))
 
-    def cycles(self, place: PlaceOp, sent: int) -> int:
+    def cycles(self, place: PlaceOp, sent: Sent) -> int:
         """In ticks."""
         if place.pe_index >= len(self.usable):
             return 0
@@ -160,7 +175,17 @@ class _Timer:
         key = place.template_name, pe_class.name
         if key not in self.work:
             self.work[key] = _work(template, pe_class.cost)
-        return ceil(self.work[key] + sent * pe_class.cost.byte) * (self.ticks // pe_class.clock_hz)
+        sending = sent.bytes * pe_class.cost.byte + sent.messages * pe_class.cost.message
+        return ceil(self.work[key] + sending) * (self.ticks // pe_class.clock_hz)
+
+
+def _runs(common: Box, *layouts: Box) -> int:
+    """How many runs of neighbouring elements ``common`` is, in the layouts that have the most. What
+    borders add is not known here."""
+    axis = len(common.shape) - 1
+    while axis > 0 and all(common.shape[axis] == layout.shape[axis] for layout in layouts):
+        axis -= 1
+    return prod(common.shape[:axis])
 
 
 def _work(template: TemplateOp, cost: CostData) -> float:
@@ -168,8 +193,7 @@ def _work(template: TemplateOp, cost: CostData) -> float:
     total = cost.firing
     for op in template.graph.body.block.ops:
         if isinstance(op, Stage):
-            touched = 0 if op.is_view else elements(op.result)
-            total += op.macs() * cost.per_mac(op.kind) + touched * cost.element
+            total += work_cycles(op, elements(op.result), cost)
     return total
 
 

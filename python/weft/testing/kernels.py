@@ -11,6 +11,7 @@ import numpy as np
 from cffi import FFI
 
 from weft.engines.library import build_library
+from weft.kernels.hand_written import HEADER
 from weft.program import Program
 
 _C_TYPES = {
@@ -26,9 +27,13 @@ class KernelLibrary:
 
     def __init__(self, program: Program) -> None:
         header = (program.folder / "kernels.h").read_text(encoding="utf-8")
+        by_hand = program.folder / "runtime" / "kernels"
+        if f'#include "{HEADER}"' in header:
+            header += (program.folder / "runtime/include" / HEADER).read_text(encoding="utf-8")
         self._ffi = FFI()
         self._ffi.cdef(_declarations(header))
-        path = build_library(program, ["kernels.c"], ["-fvisibility=default"])
+        sources = ["kernels.c", *sorted(f"runtime/kernels/{p.name}" for p in by_hand.glob("*.c"))]
+        path = build_library(program, sources, ["-fvisibility=default"])
         self._library = self._ffi.dlopen(str(path))
         self.names: Sequence[str] = tuple(sorted(re.findall(r"^void (\w+)\(", header, re.M)))
 

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from weft.errors import ProgramError
 from weft.machines.model import Machine
 from weft.mapping.mapping import Mapping
 from weft.mapping.timing import timing
+from weft.transforms.choose_kernels import choose_kernels
 from weft.transforms.compilation import Compilation
 from weft.transforms.connect import connect
 from weft.transforms.plan_memory import plan_memory
@@ -24,6 +26,7 @@ from weft.transforms.to_mesh import to_mesh
 
 #: What follows the mapping.
 PASSES: tuple[tuple[str, Callable[[Compilation], Compilation]], ...] = (
+    ("choose-kernels", choose_kernels),
     ("shards-to-pe", shards_to_pe),
     ("plan-memory", plan_memory),
     ("connect", connect),
@@ -65,9 +68,11 @@ def run_passes(
     pe_count: int,
     machine: Machine | None = None,
     dump: Dump | None = None,
+    generated: Collection[str] = (),
 ) -> Compilation:
     """From a stage graph to a mesh with addresses and routes. With a ``machine``, what the model of
-    time says of it is among the facts."""
+    time says of it is among the facts. Kernels of the families ``generated`` are not hand-written.
+    """
     dump = dump or Dump(None)
     compilation = to_mesh(stages, mapping, pe_count)
     dump.module("to-mesh", compilation.module)
@@ -77,6 +82,7 @@ def run_passes(
         facts = {**compilation.facts, "timing": timing(mesh, machine, mapping.source).facts()}
         compilation = replace(compilation, facts=facts)
     for name, run in PASSES:
-        compilation = run(compilation)
+        chosen = partial(choose_kernels, generated=generated) if run is choose_kernels else run
+        compilation = chosen(compilation)
         dump.module(name, compilation.module)
     return compilation

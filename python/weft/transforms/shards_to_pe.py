@@ -105,6 +105,11 @@ class _Lowering:
         self.buffers.append(buffer)
         return replace(view, base=buffer)
 
+    def workspace(self, label: str, size: int) -> View:
+        buffer = _Buffer(label, size)
+        self.buffers.append(buffer)
+        return View(buffer, 0, (size // 4,), (1,), "int32")
+
     # --- the graph ---
 
     def run(self) -> None:
@@ -129,11 +134,14 @@ class _Lowering:
             self.add_task(_Task(name, "border", calls=fill_border(view, border)))
 
     def add_stage(self, op: Stage) -> None:
-        if op.is_view and self.can_alias(op):
-            self.views[op.result] = self.views[op.operands[0]].reshaped(shape_of(op.result))
+        alias = op.alias(self.views[op.operands[0]])
+        if alias is not None and self.wanted_border(op.result) is None:
+            self.views[op.result] = alias
             return
         task = _Task(op.label.data, op.kind, op.macs())
         inputs = [self.operand(op, i, task) for i in range(len(op.operands))]
+        if op.workspace_bytes() > 0:
+            inputs.append(self.workspace(f"{task.label}.workspace", op.workspace_bytes()))
         border = self.wanted_border(op.result)
         out = self.allocate(op.label.data, op.result, border)
         self.views[op.result] = out
@@ -142,9 +150,6 @@ class _Lowering:
             task.calls += fill_border(out, border)
         task.calls += op.calls(inputs, out)
         self.add_task(task)
-
-    def can_alias(self, op: Stage) -> bool:
-        return self.views[op.operands[0]].is_contiguous and self.wanted_border(op.result) is None
 
     def operand(self, op: Stage, index: int, task: _Task) -> View:
         """The view of an operand in the layout that the stage asks for, copied if need be."""

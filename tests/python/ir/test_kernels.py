@@ -49,7 +49,7 @@ def test_every_family_has_a_golden() -> None:
         for path in folder.glob("*.py")
         for name in re.findall(r"^class ([A-Z]\w+)\(.*(?:Kernel|_Binary)\)", path.read_text(), re.M)
     }
-    bases = {"WindowKernel"}
+    bases = {"WindowKernel", "TensorKernel", "HandWritten"}
     assert declared - bases == {type(kernel).__name__ for kernel in KERNELS}
 
 

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
 GRAPHS = HERE / "graphs"
 EXAMPLES = HERE / "examples"
-EXAMPLE_NAMES = ("stages", "shard", "mesh", "planned")
+EXAMPLE_NAMES = ("stages", "packed", "shard", "mesh", "planned")
 #: Everything that the dialects can say.
 FILES = sorted(path for folder in (EXAMPLES, GRAPHS, GOLDEN) for path in folder.glob("*.mlir"))
 

@@ -44,8 +44,12 @@ Objects = Callable[[Compiled, str], Path]
 
 def portable_sources(folder: Path) -> list[str]:
     """Everything that a PE runs, without any port."""
-    runtime = sorted(path.name for path in (folder / "runtime" / "src").glob("*.c"))
-    return ["kernels.c", "p0.c", *(f"runtime/src/{name}" for name in runtime)]
+    return ["kernels.c", "p0.c", *runtime_sources(folder)]
+
+
+def runtime_sources(folder: Path) -> list[str]:
+    found = [p for part in ("src", "kernels") for p in (folder / "runtime" / part).glob("*.c")]
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def host_sources() -> list[str]:
@@ -111,6 +115,9 @@ def test_kernels_know_nothing_of_the_runtime(compiled: Compiled) -> None:
     text = (compiled.program.folder / "kernels.c").read_text(encoding="utf-8")
     included = set(re.findall(r'#include ["<]([^">]+)', text))
     assert included <= {"kernels.h", "weft/arith.h", "stdbool.h", "stdint.h"}
+    header = (compiled.program.folder / "kernels.h").read_text(encoding="utf-8")
+    included = set(re.findall(r'#include ["<]([^">]+)', header))
+    assert included <= {"weft/micro_kernels.h", "stdint.h"}
 
 
 def run_executable(executable: Path, compiled: Compiled, scratch: Path) -> list[bytes]:
@@ -135,8 +142,8 @@ def test_runs_clean_under_sanitizers(compiled: Compiled, tmp_path: Path) -> None
 
 def sources_of(program: Program) -> list[str]:
     folder = program.folder
-    runtime = sorted(f"runtime/src/{path.name}" for path in folder.glob("runtime/src/*.c"))
-    return ["kernels.c", *(f"{p['name']}.c" for p in program.manifest["programs"]), *runtime]
+    programs = [f"{p['name']}.c" for p in program.manifest["programs"]]
+    return ["kernels.c", *programs, *runtime_sources(folder)]
 
 
 def test_a_mesh_compiles_without_a_warning(digits_mesh: Program, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import weft
 from native.c_compilers import STRICT, require, succeed
 from native.kernel_library import kernels_source, write_kernels
 from native.models import MACHINE, Compiled
-from weft.kernels.base import Kernel
+from weft.kernels.base import Kernel, TensorKernel
 from weft.kernels.conv2d import Conv2d
 
 Schedule = Any  # importing tvm for a name takes a second
@@ -83,12 +83,19 @@ def test_the_c_changes_and_the_bytes_do_not(
     (description,) = program.manifest["programs"]
     assert sorted(seen) == sorted(n for n in description["kernels"] if n.startswith("conv2d"))
 
-    usual = (digits.program.folder / "kernels.c").read_text("utf-8")
+    def default(kernel: Kernel, sch: Schedule) -> None:
+        assert isinstance(kernel, TensorKernel)
+        kernel.schedule(sch)
+
+    default_program = weft.compile(
+        digits.model, MACHINE, output=tmp_path / "default", schedules={"conv2d": default}
+    )
+    usual = (default_program.folder / "kernels.c").read_text("utf-8")
     changed = (program.folder / "kernels.c").read_text("utf-8")
     assert changed != usual
     # Same functions, same interface; other kernels are untouched.
     assert (program.folder / "kernels.h").read_bytes() == (
-        digits.program.folder / "kernels.h"
+        default_program.folder / "kernels.h"
     ).read_bytes()
     assert functions(changed).keys() == functions(usual).keys()
     differing = {n for n, text in functions(usual).items() if functions(changed)[n] != text}

@@ -23,6 +23,7 @@ from weft.dialects.stages.movement import (
     SliceStage,
     TransposeStage,
 )
+from weft.dialects.stages.packed import PackedConv2dStage, PackedDenseStage, PackedDepthwiseStage
 from weft.dialects.stages.partial import (
     AddPartialStage,
     PartialConv2dStage,
@@ -42,6 +43,9 @@ ALL: tuple[type[Stage], ...] = (
     ExtremumStage,
     LookupStage,
     MeanStage,
+    PackedConv2dStage,
+    PackedDenseStage,
+    PackedDepthwiseStage,
     PadStage,
     PartialConv2dStage,
     PartialDenseStage,

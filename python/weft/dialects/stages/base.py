@@ -152,6 +152,11 @@ class Stage(IRDLOperation):
         """Whether the result is the operand's bytes under another shape."""
         return False
 
+    def alias(self, x: View) -> View | None:
+        """The result as a part of the memory of the first operand, which then need not be copied;
+        None if it is not there."""
+        return None
+
     def border(self, operand: int) -> Border | None:
         """What must surround operand ``operand`` in memory, if anything."""
         return None
@@ -159,6 +164,10 @@ class Stage(IRDLOperation):
     def needs_dense(self, operand: int) -> bool:
         """Whether operand ``operand`` must lie in memory without gaps."""
         return False
+
+    def workspace_bytes(self) -> int:
+        """Scratch memory that its kernels want besides operands and result."""
+        return 0
 
     @abstractmethod
     def cut(self, box: Box) -> Cut:
@@ -169,10 +178,16 @@ class Stage(IRDLOperation):
     def macs(self) -> int:
         """Multiply-accumulate operations a frame, taps on padding included."""
 
+    def taps(self) -> int:
+        """How many elements of an operand a stage without MACs looks at for one of its result,
+        where that is more than a fixed number for its kind; else 0."""
+        return 0
+
     @abstractmethod
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         """The kernel calls that compute ``out``, in order. ``inputs`` are views of all operands,
-        constants included, laid out as ``border`` and ``needs_dense`` ask."""
+        constants included, laid out as ``border`` and ``needs_dense`` ask; the last one is the
+        workspace, if there is any."""
 
 
 def attribute_of(value: Any) -> Attribute:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import I64, IntegerAttr, StringAttr, TensorType
 from xdsl.irdl import (
@@ -19,6 +19,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.stages.base import Stage, dtype_of, int_of, shape_of
 from weft.dialects.stages.box import Box, Cut
+from weft.kernels.add_exact import AddExact
 from weft.kernels.base import Kernel, KernelCall
 from weft.kernels.binary import Add, Extremum, Mul
 from weft.kernels.movement import Lookup, Quantize
@@ -45,11 +46,33 @@ def _broadcast_box(shape: Sequence[int], box: Box) -> Box:
     return Box(tuple(begin), tuple(extents))
 
 
+def _add_exact(
+    given: Mapping[str, int], exact: str, a: View, b: View, result: View
+) -> KernelCall:
+    """An addition whose operand ``exact`` is ``a`` or ``b``."""
+    views = {"exact": a, "other": b} if exact == "a" else {"exact": b, "other": a}
+    other = "b" if exact == "a" else "a"
+    return KernelCall(
+        AddExact(),
+        pointers={**{name: view.pointer for name, view in views.items()}, "out": result.pointer},
+        numbers={
+            **_loop_numbers([*views.items(), ("out", result)], result),
+            "exact_zero_point": given[f"{exact}_zero_point"],
+            "other_zero_point": given[f"{other}_zero_point"],
+            "other_multiplier": given[f"{other}_multiplier"],
+            "other_shift": given[f"{other}_shift"],
+            **{name: given[name] for name in ("out_zero_point", "out_multiplier", "out_shift")},
+            **{name: given[name] for name in ("low", "high")},
+        },
+    )
+
+
 @irdl_op_definition
 class BinaryStage(Stage):
     """``add``, ``sub`` or ``mul`` of two int8 tensors, with broadcasting.
 
-    The operand multipliers exist for ``add`` and ``sub`` only.
+    The operand multipliers exist for ``add`` and ``sub`` only. ``exact`` is ``a`` or ``b`` where the
+    kernel ``AddExact`` is to be used, and names its operand.
     """
 
     name = "stages.binary"
@@ -67,12 +90,22 @@ class BinaryStage(Stage):
     out_shift = prop_def(IntegerAttr[I64])
     low = prop_def(IntegerAttr[I64])
     high = prop_def(IntegerAttr[I64])
+    exact = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
 
     def verify_(self) -> None:
         if self.operator.data not in ("add", "sub", "mul"):
             raise VerifyException(f"no binary operator {self.operator.data}")
+
+    def numbers(self) -> dict[str, int]:
+        """The scalars that it has, by name."""
+        names = [
+            *("a_zero_point", "a_multiplier", "a_shift"),
+            *("b_zero_point", "b_multiplier", "b_shift"),
+            *("out_zero_point", "out_multiplier", "out_shift", "low", "high"),
+        ]
+        return {n: int_of(v) for n in names if (v := getattr(self, n)) is not None}
 
     def cut(self, box: Box) -> Cut:
         return Cut(tuple(_broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
@@ -81,15 +114,13 @@ class BinaryStage(Stage):
         return 0
 
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
-        names = [
-            *("a_zero_point", "a_multiplier", "a_shift"),
-            *("b_zero_point", "b_multiplier", "b_shift"),
-            *("out_zero_point", "out_multiplier", "out_shift", "low", "high"),
-        ]
-        given = {n: int_of(v) for n in names if (v := getattr(self, n)) is not None}
+        given = self.numbers()
         made = []
         views = [*(v.broadcast(out.shape) for v in inputs), out]
         for a, b, result in loops_of(views, 4, inner=True):
+            if self.exact is not None and a.strides[-1] == b.strides[-1] == 1:
+                made.append(_add_exact(given, self.exact.data, a, b, result))
+                continue
             made.append(
                 KernelCall(
                     self._kernel(a, b),

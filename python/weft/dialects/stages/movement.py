@@ -24,6 +24,7 @@ from xdsl.utils.exceptions import VerifyException
 from weft.dialects.stages.base import Stage, int_of, ints, shape_of
 from weft.dialects.stages.box import Box, Cut, CutError, window_span
 from weft.kernels.base import KernelCall
+from weft.kernels.copy_rows import CopyRows
 from weft.kernels.movement import Copy, Fill
 from weft.kernels.view import View, loops_of, merge_axes
 
@@ -32,12 +33,26 @@ def copy_calls(source: View, target: View) -> list[KernelCall]:
     """Copies ``source`` to ``target``, two views of one shape."""
     made = []
     for part, result in loops_of([source, target], 4):
+        if part.strides[-1] == result.strides[-1] == 1:
+            made.append(_copy_rows(part, result))
+            continue
         numbers = {f"extent{axis}": extent for axis, extent in enumerate(result.shape)}
         for name, view in (("x", part), ("out", result)):
             numbers |= {f"{name}_stride{axis}": stride for axis, stride in enumerate(view.strides)}
         pointers = {"x": part.pointer, "out": result.pointer}
         made.append(KernelCall(Copy(source.dtype), pointers=pointers, numbers=numbers))
     return made
+
+
+def _copy_rows(source: View, target: View) -> KernelCall:
+    """Of four axes, the last one without gaps."""
+    item = source.item_bytes
+    *outer, inner = target.shape
+    numbers = {f"extent{axis}": extent for axis, extent in enumerate(outer)}
+    for name, view in (("x", source), ("out", target)):
+        numbers |= {f"{name}_stride{axis}": item * view.strides[axis] for axis in range(3)}
+    pointers = {"x": source.pointer, "out": target.pointer}
+    return KernelCall(CopyRows(), pointers=pointers, numbers={**numbers, "bytes": item * inner})
 
 
 def fill_calls(target: View, value: int) -> list[KernelCall]:
@@ -73,6 +88,9 @@ class ReshapeStage(_Movement):
     @property
     def is_view(self) -> bool:
         return True
+
+    def alias(self, x: View) -> View | None:
+        return x.reshaped(shape_of(self.result)) if x.is_contiguous else None
 
     def verify_(self) -> None:
         if prod(shape_of(self.x)) != prod(shape_of(self.result)):
@@ -124,6 +142,14 @@ class SliceStage(_Movement):
     x = operand_def(TensorType)
     begin = prop_def(DenseArrayBase[I64])
     steps = prop_def(DenseArrayBase[I64])
+
+    def alias(self, x: View) -> View | None:
+        """Whole pixels of an image that lie as before: kernels read them by their strides."""
+        shape = shape_of(self.result)
+        is_image = len(shape) == 4 and shape[-1] == x.shape[-1]
+        if not is_image or any(step != 1 for step in ints(self.steps)):
+            return None
+        return x.box(ints(self.begin), shape)
 
     def cut(self, box: Box) -> Cut:
         ends = [

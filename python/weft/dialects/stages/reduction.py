@@ -60,6 +60,9 @@ class PoolStage(Stage):
     def macs(self) -> int:
         return 0
 
+    def taps(self) -> int:
+        return prod(ints(self.window))
+
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         padding = ints(self.padding)
         (window_h, window_w), (stride_h, stride_w) = ints(self.window), ints(self.strides)
@@ -137,6 +140,10 @@ class MeanStage(Stage):
 
     def macs(self) -> int:
         return 0
+
+    def taps(self) -> int:
+        shape = shape_of(self.x)
+        return prod(shape[axis] for axis in ints(self.axes))
 
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         (x,) = inputs

@@ -23,6 +23,7 @@ from unicorn import arm_const as arm
 from unicorn.unicorn_py3.unicorn import uclib as untyped_library
 
 from weft import _native
+from weft.engines.cortex_m4.counts import Count
 
 # Its classes have no types and are not marked as exported.
 unicorn: Any = untyped_unicorn
@@ -110,11 +111,13 @@ class Core:
                 raise CoreError(f"{elf} is no image")
             symbols = list(table.iter_symbols())
         self._symbols = {entry.name: int(entry["st_value"]) for entry in symbols}
-        self._functions = sorted(
-            (int(entry["st_value"]) & ~1, entry.name)
-            for entry in symbols
+        # One name an address, of several always the same.
+        names = {
+            int(entry["st_value"]) & ~1: entry.name
+            for entry in sorted(symbols, key=lambda entry: entry.name, reverse=True)
             if entry["st_info"]["type"] == "STT_FUNC"
-        )
+        }
+        self._functions = sorted(names.items())
         self._vectors = int(vectors["sh_addr"])
 
     def _count_blocks(self) -> _native.InstructionCounter:
@@ -132,6 +135,7 @@ class Core:
         )
         if status != unicorn.UC_ERR_OK:
             raise CoreError(f"Unicorn takes no hook: {unicorn.UcError(status)}")
+        counter.set_functions([address for address, _ in self._functions])
         return counter
 
     def _on_invalid_memory(self, _uc: object, _access: int, address: int, *_: object) -> bool:
@@ -148,6 +152,22 @@ class Core:
     def instructions(self) -> int:
         """How many it has begun: whole basic blocks, the skipped ones of IT blocks included."""
         return self._counter.count
+
+    def watch(self, kernels: Sequence[int], firing: int, shard: int, task: int) -> None:
+        """Counts anew, and apart for every task of an executive: ``kernels`` are the addresses at
+        which kernels begin, ``firing`` is that of a byte that is 0 while no shard fires, ``shard``
+        and ``task`` are those of words. IndexError if there is no such memory."""
+        starts = [address & ~1 for address in kernels]
+        if not self._counter.set_executive(starts, firing, shard, task):
+            raise IndexError("there is no memory at the executive's context")
+
+    def counts(self) -> list[tuple[int, int, str, Count]]:
+        """Shard, task and function, and what was run for them: shard and task are -1 where there
+        is none, the function is empty where symbols name none."""
+        return [
+            (shard, task, self._functions[at][1] if at >= 0 else "", Count(instructions, cycles))
+            for shard, task, at, instructions, cycles in self._counter.counts()
+        ]
 
     @property
     def pc(self) -> int:
@@ -245,6 +265,10 @@ class Core:
     def symbol(self, name: str) -> int:
         """Its address; bit 0 is set for functions. KeyError if not linked."""
         return self._symbols[name]
+
+    def function_address(self, name: str) -> int:
+        """Where a function begins, be it local. KeyError if there is none."""
+        return self._symbols[name] & ~1
 
     def function_at(self, address: int) -> str:
         """The function that ``address`` is in, by the symbols; empty if there is none."""

@@ -17,7 +17,8 @@ from weft.engines.cortex_m4.mail import MESSAGE_WORDS, RING_MESSAGES, WRITE, Mes
 # How long a core runs at a time: long enough to cost nothing, and short enough for a deadline.
 SLICE_INSTRUCTIONS = 10_000_000
 
-# Offsets in weft_pe_t on a 32-bit core.
+# Offsets in weft_pe_t on a 32-bit core; in weft_program_t; size of a weft_kernel_t.
+_PE_PROGRAM, _PROGRAM_KERNELS, _PROGRAM_KERNEL_COUNT, _KERNEL_BYTES = 0, 4, 8, 12
 _PE_SHARD, _PE_NEXT_TASK, _PE_FIRING = 32, 36, 44
 # In the tables.
 _ARENA_BYTES, _STATE_WORDS = 12, 20
@@ -100,6 +101,19 @@ class ImagePe:
                 raise FaultError(record, self.core.function_at(record.pc))
             raise StoppedError(self.core.word(self.core.symbol("weft_image_status")))
         return True
+
+    def watch(self) -> None:
+        """Counts anew, and apart for every task. For an image that has started."""
+        context = self.core.symbol("weft_image_pe")
+        program = self.core.word(context + _PE_PROGRAM)
+        first = self.core.word(program + _PROGRAM_KERNELS)
+        count = self.core.word(program + _PROGRAM_KERNEL_COUNT)
+        self.core.watch(
+            [self.core.word(first + _KERNEL_BYTES * i) for i in range(count)],
+            firing=context + _PE_FIRING,
+            shard=context + _PE_SHARD,
+            task=context + _PE_NEXT_TASK,
+        )
 
     def fault_record(self) -> FaultRecord:
         """All zero if there was no fault."""

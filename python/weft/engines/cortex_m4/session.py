@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from weft import _native
+from weft.engines.cortex_m4.counts import Counts, Place
 from weft.engines.cortex_m4.images import linked_pes
 from weft.engines.cortex_m4.mail import Node
 from weft.engines.cortex_m4.native_pe import NativePe, take_signals
@@ -77,6 +79,7 @@ class MachineCodeSession(StreamSession):
 
         try:
             if pe.run():
+                pe.watch()
                 return
         except CoreError as error:
             raise EngineError(f"PE {self._names[number]} does not start: {error}") from error
@@ -98,6 +101,34 @@ class MachineCodeSession(StreamSession):
         same for the same frames."""
         return self._count() - self._at_start if self._pes else self._counted
 
+    def counts(self) -> Counts:
+        """The same, by PE, task and function, with cycles. Of a session that is open."""
+        self._open_stream()
+        return Counts(
+            {
+                Place(number, shard, task, function): count
+                for number, pe in self._pes.items()
+                for shard, task, function, count in pe.core.counts()
+            }
+        )
+
+    def settle(self) -> None:
+        """Lets PEs do what is left to do after the last frame has come out: give back credits.
+
+        Raises ``EngineError``.
+        """
+        with self._keeping_interrupts():
+            stream = self._open_stream()
+            if self._failure:
+                raise EngineError(self._failure)
+            deadline = time.monotonic() + FRAME_SECONDS
+            while self._step(stream):
+                if time.monotonic() > deadline:
+                    raise EngineError(
+                        f"PEs did not come to rest within {FRAME_SECONDS:.0f} s: "
+                        + self._describe(stream)
+                    )
+
     def _count(self) -> int:
         return sum(pe.core.instructions for pe in self._pes.values())
 
@@ -107,12 +138,17 @@ class MachineCodeSession(StreamSession):
         wanted = [end for end in (feeding, output) if end is not None]
         if not wanted:
             return
-        try:
+        with self._keeping_interrupts():
             self._work_until(wanted)
+
+    @contextmanager
+    def _keeping_interrupts(self) -> Iterator[None]:
+        """Of the keyboard, perhaps: where cores and messages are is not known any more."""
+        try:
+            yield
         except EngineError:
             raise
         except BaseException:
-            # Of the keyboard, perhaps: where cores and messages are is not known any more.
             self._failure = "the session was interrupted in its work; open the program again"
             raise
 

@@ -1,6 +1,6 @@
 builtin.module {
   fabric.mesh 4 host 0 {
-    pe.program @p0 ["conv2d_s8_3x3_c2", "copy_s8", "fill_s8"]
+    pe.program @p0 ["conv2d_s8_3x3_c2", "fill_s8", "weft_copy_rows"]
     fabric.tensor "x" tensor<2x4x4x2xi8>
     fabric.tensor "y" tensor<2x4x4x4xi8>
     fabric.channel "in" "x" tensor 0 on 0 depth 2
@@ -21,7 +21,7 @@ builtin.module {
         pe.call @fill_s8(%1) + [72] with [1, 14, 0, -7] : memref<144xi8>
         pe.call @fill_s8(%1) + [94] with [3, 4, 12, -7] : memref<144xi8>
         pe.call @fill_s8(%1) + [130] with [1, 14, 0, -7] : memref<144xi8>
-        pe.call @copy_s8(%0, %1) + [0, 14] with [1, 2, 4, 8, 0, 32, 8, 1, 0, 72, 12, 1] : memref<64xi8>, memref<144xi8>
+        pe.call @weft_copy_rows(%0, %1) + [0, 14] with [1, 2, 4, 8, 0, 32, 8, 0, 72, 12] : memref<64xi8>, memref<144xi8>
         pe.call @conv2d_s8_3x3_c2(%1, %3, %4, %5, %6, %2) + [0, 0, 0, 0, 0, 0] with [4, 4, 4, 12, 2, 16, 4, 3, -128, 127] : memref<144xi8>, memref<72xi8>, memref<16xi8>, memref<16xi8>, memref<4xi8>, memref<128xi8>
         pe.call @conv2d_s8_3x3_c2(%1, %3, %4, %5, %6, %2) + [72, 0, 0, 0, 0, 64] with [4, 4, 4, 12, 2, 16, 4, 3, -128, 127] : memref<144xi8>, memref<72xi8>, memref<16xi8>, memref<16xi8>, memref<4xi8>, memref<128xi8>
       }

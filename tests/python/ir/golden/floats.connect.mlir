@@ -1,6 +1,6 @@
 builtin.module {
   fabric.mesh 4 host 0 {
-    pe.program @p0 ["copy_f32", "lookup_s8_f32", "quantize_f32_s8"]
+    pe.program @p0 ["copy_f32", "lookup_s8_f32", "quantize_f32_s8", "weft_copy_rows"]
     fabric.tensor "x" tensor<1x6xf32>
     fabric.tensor "y" tensor<1x3xf32>
     fabric.channel "in" "x" tensor 0 on 0 depth 2
@@ -21,7 +21,7 @@ builtin.module {
         pe.call @lookup_s8_f32(%1, %6, %2) + [0, 0, 0] with [1, 1, 1, 6, 0, 0, 0, 0, 0, 0] : memref<6xi8>, memref<1024xi8>, memref<24xi8>
       }
       pe.task "slice" "slice" macs 0 {
-        pe.call @copy_f32(%2, %3) + [4, 0] with [1, 1, 1, 5, 0, 0, 0, 1, 0, 0, 0, 1] : memref<24xi8>, memref<20xi8>
+        pe.call @weft_copy_rows(%2, %3) + [4, 0] with [1, 1, 1, 20, 0, 0, 0, 0, 0, 0] : memref<24xi8>, memref<20xi8>
       }
       pe.task "slice" "2" macs 0 {
         pe.call @copy_f32(%3, %4) + [16, 0] with [1, 1, 1, 3, 0, 0, 0, -2, 0, 0, 0, 1] : memref<20xi8>, memref<12xi8>

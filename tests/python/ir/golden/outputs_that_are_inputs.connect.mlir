@@ -1,6 +1,6 @@
 builtin.module {
   fabric.mesh 4 host 0 {
-    pe.program @p0 ["copy_s8", "lookup_s8_s8"]
+    pe.program @p0 ["lookup_s8_s8", "weft_copy_rows"]
     fabric.tensor "x" tensor<2x3xi8>
     fabric.tensor "x" tensor<2x3xi8>
     fabric.tensor "y" tensor<2x3xi8>
@@ -28,7 +28,7 @@ builtin.module {
       %1 = pe.constant 0 : memref<5xi8>
       pe.result %0 "int8" [5] at 0 every [1] : memref<5xi8>
       pe.task "copy" "out0" macs 0 {
-        pe.call @copy_s8(%1, %0) + [0, 0] with [1, 1, 1, 5, 0, 0, 0, 1, 0, 0, 0, 1] : memref<5xi8>, memref<5xi8>
+        pe.call @weft_copy_rows(%1, %0) + [0, 0] with [1, 1, 1, 5, 0, 0, 0, 0, 0, 0] : memref<5xi8>, memref<5xi8>
       }
     }
     fabric.place @s0 on 0 [] reads [0] from [0, 0] depth [2] writes [1] from [0, 0] constants [] slots_at [16] constants_at []

@@ -1,6 +1,6 @@
 builtin.module {
   fabric.mesh 4 host 0 {
-    pe.program @p0 ["conv2d_s8_3x3_c2", "copy_s8", "fill_s8"]
+    pe.program @p0 ["conv2d_s8_3x3_c2", "fill_s8", "weft_copy_rows"]
     fabric.tensor "x" tensor<1x4x4x2xi8>
     fabric.tensor "a" tensor<1x4x4x4xi8>
     fabric.tensor "b" tensor<1x4x4x4xi8>
@@ -27,7 +27,7 @@ builtin.module {
         pe.call @fill_s8(%1) + [0] with [1, 14, 0, -7] : memref<72xi8>
         pe.call @fill_s8(%1) + [22] with [3, 4, 12, -7] : memref<72xi8>
         pe.call @fill_s8(%1) + [58] with [1, 14, 0, -7] : memref<72xi8>
-        pe.call @copy_s8(%0, %1) + [14, 14] with [1, 1, 4, 8, 0, 0, 12, 1, 0, 0, 12, 1] : memref<72xi8>, memref<72xi8>
+        pe.call @weft_copy_rows(%0, %1) + [14, 14] with [1, 1, 4, 8, 0, 0, 12, 0, 0, 12] : memref<72xi8>, memref<72xi8>
         pe.call @conv2d_s8_3x3_c2(%1, %4, %5, %6, %7, %2) + [0, 0, 0, 0, 0, 0] with [4, 4, 4, 12, 2, 16, 4, 3, -128, 127] : memref<72xi8>, memref<72xi8>, memref<16xi8>, memref<16xi8>, memref<4xi8>, memref<64xi8>
       }
       pe.task "conv2d" "1" macs 1152 {

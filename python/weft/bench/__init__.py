@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Benchmarks: one file each, all behind ``weft bench NAME``. They measure and report; what they
+measure is in docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: What there is, in a line each.
+BENCHMARKS: Mapping[str, str] = {
+    "cortex-m4": "instructions, cycles and bytes of models as machine code, beside other engines",
+    "costs": "cost data of machine files, fitted to the cycles of counted machine code",
+}

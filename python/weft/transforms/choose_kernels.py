@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pass: stages are computed by hand-written kernels where these give the same bytes.
+
+Whether they do depends on weights and scales. Weights are looked at as they are cut: a template is
+changed if those of all of its places allow it, and every place gets a constant of its own, packed,
+in place of weights, bias, multiplier and shift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+from xdsl.dialects.builtin import ArrayAttr, StringAttr
+from xdsl.ir import Operation
+
+from weft.dialects.fabric import MeshOp, PlaceOp, TemplateOp
+from weft.dialects.stages import BinaryStage, Constant, Stage
+from weft.dialects.stages.base import tensor_type
+from weft.kernels.add_exact import exact_operand
+from weft.transforms.compilation import Compilation, constant_key
+from weft.transforms.packing import Packing, packing_of
+
+#: The families of generated kernels that hand-written ones can stand in for.
+FAMILIES = frozenset({"conv2d", "depthwise", "add"})
+
+
+class _Chooser:
+    def __init__(self, compilation: Compilation, generated: Collection[str]) -> None:
+        self.generated = generated
+        self.constants = dict(compilation.constants)
+        self.streams: dict[tuple[Any, ...], str | None] = {}
+
+    def template(self, template: TemplateOp, places: Sequence[PlaceOp]) -> None:
+        for op in list(template.graph.body.block.ops):
+            if isinstance(op, BinaryStage):
+                self.binary(op)
+            elif isinstance(op, Stage) and (packing := packing_of(op)) is not None:
+                if packing.family not in self.generated:
+                    self.weighted(op, packing, places)
+        _drop_unused(template, places)
+
+    def binary(self, op: BinaryStage) -> None:
+        if op.operator.data == "add" and "add" not in self.generated:
+            exact = exact_operand(op.numbers())
+            op.exact = StringAttr(exact) if exact is not None else None
+
+    def weighted(self, op: Stage, packing: Packing, places: Sequence[PlaceOp]) -> None:
+        given = [value.owner for value in list(op.operands)[1:]]
+        numbers = [int(owner.key.data) for owner in given if isinstance(owner, Constant)]
+        if len(numbers) < len(given):
+            return
+        streams = []
+        for place in places:
+            key = self.stream(op, packing, [place.constants.data[n].data for n in numbers])
+            if key is None:
+                return
+            streams.append(key)
+        self.replace(op, packing, places, streams)
+
+    def stream(self, op: Stage, packing: Packing, keys: Sequence[str]) -> str | None:
+        """The key of the packed constant."""
+        layout = [str(op.properties.get(n)) for n in ("strides", "dilation", "groups")]
+        found = (op.name, *layout, *keys)
+        if found not in self.streams:
+            self.streams[found] = None
+            data = packing.stream(op, [self.constants[key] for key in keys])
+            if data is not None:
+                self.streams[found] = constant_key(data)
+                self.constants[constant_key(data)] = data
+        return self.streams[found]
+
+    def replace(
+        self, op: Stage, packing: Packing, places: Sequence[PlaceOp], streams: Sequence[str]
+    ) -> None:
+        block = op.parent_block()
+        assert block is not None
+        constant = Constant(
+            properties={"key": StringAttr(str(len(places[0].constants)))},
+            result_types=[tensor_type(self.constants[streams[0]].shape, "int32")],
+        )
+        for place, key in zip(places, streams, strict=True):
+            place.constants = ArrayAttr([*place.constants.data, StringAttr(key)])
+        packed = packing.build(op, constant.result)
+        block.insert_ops_before([constant, packed], op)
+        op.result.replace_all_uses_with(packed.result)
+        block.erase_op(op)
+
+
+def _drop_unused(template: TemplateOp, places: Sequence[PlaceOp]) -> None:
+    """Constants that no stage reads any more, in the template and in its places."""
+    block = template.graph.body.block
+    kept: list[int] = []
+    constants: list[Operation] = [op for op in block.ops if isinstance(op, Constant)]
+    for op in constants:
+        assert isinstance(op, Constant)
+        if not list(op.result.uses):
+            block.erase_op(op)
+            continue
+        number = int(op.key.data)
+        if number not in kept:
+            kept.append(number)
+        op.key = StringAttr(str(kept.index(number)))
+    for place in places:
+        place.constants = ArrayAttr([place.constants.data[n] for n in kept])
+
+
+def choose_kernels(compilation: Compilation, generated: Collection[str] = ()) -> Compilation:
+    """Chooses kernels in the templates of a mesh. ``generated`` names families whose kernels are
+    generated in any case."""
+    module = compilation.module.clone()
+    (mesh,) = module.ops
+    assert isinstance(mesh, MeshOp)
+    chooser = _Chooser(compilation, generated)
+    places: dict[str, list[PlaceOp]] = {}
+    for place in mesh.places:
+        places.setdefault(place.template_name, []).append(place)
+    for name, template in mesh.templates.items():
+        if isinstance(template, TemplateOp) and name in places:
+            chooser.template(template, places[name])
+    module.verify()
+    return replace(compilation, module=module, constants=chooser.constants)
