@@ -94,7 +94,7 @@ endfunction()
 # manifest has as `runtime_sha256`.
 function(weft_runtime_hash out_hash runtime)
   file(GLOB_RECURSE files RELATIVE "${runtime}" CONFIGURE_DEPENDS
-    "${runtime}/include/*.[ch]" "${runtime}/src/*.[ch]")
+    "${runtime}/include/*.[ch]" "${runtime}/kernels/*.[ch]" "${runtime}/src/*.[ch]")
   list(SORT files)
   set(text "")
   foreach(name IN LISTS files)

@@ -181,6 +181,22 @@ def test_flags_are_those_of_the_numbers_and_leak_nowhere(project: Path, mesh: Pr
     assert not {"-std=c99", "-fno-fast-math", "-ffp-contract=off"} & set(commands["main.c"])
 
 
+def test_the_runtime_alone_names_itself_as_programs_do(project: Path) -> None:
+    (project / "main.c").write_text(
+        '#include <stdio.h>\n#include "weft/pe.h"\nint main(void) { puts(weft_runtime_hash()); }\n',
+        encoding="ascii",
+    )
+    lines = package(
+        "weft_add_runtime(runtime)\n"
+        "add_executable(firmware main.c)\n"
+        "target_link_libraries(firmware PRIVATE runtime)\n"
+    )
+    done = configure(project, lines)
+    assert done.returncode == 0, done.stderr
+    build(project)
+    assert printed(project / "build" / "firmware") == [runtime_hash(runtime_folder())]
+
+
 def test_all_sources_that_pes_need_are_listed(mesh: Program) -> None:
     text = (mesh.folder / "program.cmake").read_text(encoding="utf-8")
     listed = set(re.findall(r"^  (\S+\.c)\)?$", text, re.M))

@@ -17,6 +17,7 @@ from weft import __version__
 from weft.codegen.fit import Footprint, check_fit
 from weft.codegen.folder import MeshData, write_sources
 from weft.codegen.images import object_sizes
+from weft.codegen.load_map import write_load_map
 from weft.codegen.manifest import FORMAT, MAPPING, write_manifest
 from weft.codegen.mesh_tables import ChannelEnd, PeCode, mesh_tables
 from weft.codegen.program_c import PeData
@@ -167,6 +168,8 @@ def finish(
     write_sources(placed.compilation, functions, folder, replace(bytes_, pes=workers))
     text = mapping_text(placed.mapping, placed.machine, name)
     (folder / MAPPING).write_text(text, encoding="utf-8", newline="\n")
+    pe_classes = {code.number: placed.class_of(code) for code in placed.workers}
+    write_load_map(folder, placed.mesh, placed.codes, placed.ends, bytes_.pes, pe_classes)
     measured: dict[str, dict[str, dict[str, int]]] = {}
     versions: dict[str, str | None] = {}
     for class_name, (pe_class, programs) in placed.classes().items():

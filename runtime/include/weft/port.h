@@ -30,7 +30,10 @@ uint32_t weft_port_observe(const uint32_t *counter);
 void weft_port_add(uint32_t *counter, uint32_t amount);
 
 /* Write `bytes` bytes to `offset` in the arena of PE number `to`, another one than `pe`. Returns
- * when `from` may be changed again. WEFT_E_ARGUMENT if there is no such PE. Thread context. */
+ * when `from` may be changed again. WEFT_E_ARGUMENT if there is no such PE, or if the bytes would
+ * leave its arena. Thread context.
+ *
+ * A port that learns of such a refusal later, here and below, calls weft_pe_fail with it. */
 weft_status_t weft_port_write(const struct weft_pe *pe, uint32_t to, uint32_t offset,
                               const void *from, uint32_t bytes);
 
