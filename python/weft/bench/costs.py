@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,15 @@ from weft.bench.samples import FiringSample, StageSample, firing_samples, stage_
 from weft.compiler import compile_model
 from weft.errors import InputError
 from weft.exported_graph import graph
+from weft.machines.model import COSTS_BY_KIND
 
 #: Where the samples come from beside one PE: networks whole and cut, many layers and few a PE.
 MACHINES: Sequence[tuple[str, int | None]] = (("grid-4x4", 4), ("grid-4x4", None))
 
+_GENERAL_TERMS: Sequence[Callable[[StageSample], float]] = (
+    lambda sample: sample.inner,
+    lambda sample: sample.elements,
+)
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -61,26 +66,39 @@ def fit_costs(models: Mapping[str, Path], machine: str | None, pes: int | None) 
 
 
 def _fit_stages(samples: Sequence[StageSample]) -> dict[str, Any]:
-    kinds: dict[str, float] = {}
-    elements: dict[str, float] = {}
+    tables: dict[str, dict[str, float]] = {key: {} for key in COSTS_BY_KIND}
     errors: dict[str, Any] = {}
     general: dict[str, float] = {}
     for kind in sorted({sample.kind for sample in samples if sample.cycles}):
-        fit = _fit_kind([sample for sample in samples if sample.kind == kind and sample.cycles])
-        inner, element = fit.cycles
-        if any(sample.inner for sample in samples if sample.kind == kind):
-            kinds[kind] = inner
-        elements[kind] = element
+        alike = [sample for sample in samples if sample.kind == kind and sample.cycles]
+        fit = _fit_kind(alike)
+        # What has another default than nothing.
+        kept = {"elements", "kinds"} if alike[0].has_macs else {"elements"}
+        for key, cycles in zip(COSTS_BY_KIND, fit.cycles, strict=True):
+            if cycles > 0 or key in kept:
+                tables[key][kind] = cycles
         errors[kind] = fit.facts()
     for key, has_macs in (("mac", True), ("element", False)):
         chosen = [s for s in samples if s.has_macs == has_macs and s.cycles]
         if chosen:
-            general[key] = _fit_kind(chosen).cycles[0 if has_macs else 1]
-    return {**general, "kinds": kinds, "elements": elements, "errors": errors}
+            general[key] = fit_terms(chosen, _GENERAL_TERMS).cycles[0 if has_macs else 1]
+    return {**general, **tables, "errors": errors}
 
 
 def _fit_kind(samples: Sequence[StageSample]) -> Fit:
-    return fit_terms(samples, (lambda s: s.inner, lambda s: s.elements))
+    """In the order of ``COSTS_BY_KIND``."""
+    if not samples[0].has_macs:
+        fit = fit_terms(samples, _GENERAL_TERMS)
+        return replace(fit, cycles=(*fit.cycles, 0.0, 0.0))
+    return fit_terms(samples, (*_GENERAL_TERMS, _window_elements, _pixels))
+
+
+def _window_elements(sample: StageSample) -> float:
+    return sample.inner / sample.channels
+
+
+def _pixels(sample: StageSample) -> float:
+    return sample.elements / sample.channels
 
 
 def _fit_firings(samples: Sequence[FiringSample]) -> dict[str, Any]:
@@ -90,7 +108,7 @@ def _fit_firings(samples: Sequence[FiringSample]) -> dict[str, Any]:
     return {"firing": firing, "message": message, "byte": byte, "firing_error": fit.facts()}
 
 
-def fit_terms(samples: Sequence[Any], terms: Sequence[Callable[[Any], int]]) -> Fit:
+def fit_terms(samples: Sequence[Any], terms: Sequence[Callable[[Any], float]]) -> Fit:
     """Cycles for each term, none negative, with the least sum of squares of relative errors.
 
     Terms are few, so all choices of those that are not zero are tried. A term that the others

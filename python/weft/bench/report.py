@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from weft.machines.model import COSTS_BY_KIND
+
 _WIDTH = 120
 
 
@@ -48,9 +50,10 @@ def costs_text(report: dict[str, Any]) -> str:
     for key in ("mac", "element", "byte", "message", "firing"):
         if key in report:
             lines.append(f"{key} = {report[key]:g}")
-    for key in ("kinds", "elements"):
+    for key in COSTS_BY_KIND:
         pairs = ", ".join(f"{kind} = {value:g}" for kind, value in report[key].items())
-        lines.append(f"{key} = {{ {pairs} }}")
+        if pairs:
+            lines.append(f"{key} = {{ {pairs} }}")
     lines += ["", "# relative errors: of the stages that were counted, mean, largest, and where"]
     for name, error in (*report["errors"].items(), ("firings", report["firing_error"])):
         lines.append(

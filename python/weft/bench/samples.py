@@ -26,13 +26,15 @@ _ANY_CLASS = PeClass("any", "", 1, 0, ())
 @dataclass(frozen=True)
 class StageSample:
     """One box of a stage, and the ``cycles`` of its kernels for a frame. ``inner`` are its MACs, or
-    the elements that it looks at if it has none."""
+    the elements that it looks at if it has none; ``channels`` of its ``elements`` are of a pixel.
+    """
 
     name: str
     kind: str
     has_macs: bool
     inner: int
     elements: int
+    channels: int
     cycles: int
 
 
@@ -76,6 +78,7 @@ def _stage_sample(
         macs > 0,
         macs or size * stage.op.taps(),
         size,
+        (box["shape"] or [1])[-1],
         count.cycles,
     )
 

@@ -16,7 +16,7 @@ PURPOSES = ("code", "constants", "data")
 LINKS = ("host", "dram")
 
 #: Cost data that are tables of kinds of stages.
-COSTS_BY_KIND = ("kinds", "elements")
+COSTS_BY_KIND = ("kinds", "elements", "windows", "pixels")
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,13 @@ class CostData:
     """What work costs, in cycles of the PE's clock.
 
     ``mac`` is for one multiply-accumulate, ``kinds`` where a kind of stage differs; ``element`` for
-    every element of a result, ``elements`` where a kind of stage differs; ``byte`` for every byte
-    sent, ``message`` for every write of neighbouring bytes to another PE, and for every word to one
-    that a frame has arrived or was consumed; ``firing`` for a firing as such. The defaults are
-    provisional: they stand until they are fitted to counted machine code, as ``weft bench costs``
-    does it.
+    every element of a result, ``elements`` where a kind of stage differs. Kernels that prepare a
+    window for all channels of a pixel at once have costs by kind for that: ``windows`` for every
+    element of the window of a pixel, ``pixels`` for every pixel; a box of half the channels has as
+    many of both. ``byte`` is for every byte sent, ``message`` for every write of neighbouring bytes
+    to another PE, and for every word to one that a frame has arrived or was consumed; ``firing``
+    for a firing as such. The defaults are provisional: they stand until they are fitted to counted
+    machine code, as ``weft bench costs`` does it.
     """
 
     mac: float = 4.0
@@ -48,6 +50,8 @@ class CostData:
     firing: float = 500.0
     kinds: Mapping[str, float] = field(default_factory=dict)
     elements: Mapping[str, float] = field(default_factory=dict)
+    windows: Mapping[str, float] = field(default_factory=dict)
+    pixels: Mapping[str, float] = field(default_factory=dict)
 
     def per_mac(self, kind: str) -> float:
         """Cycles for one multiply-accumulate of a kind of stage."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 
@@ -36,29 +37,37 @@ def _macs(stage: Stage, count: int) -> int:
 
 
 def cycles_for(stage: Stage, count: int, pe_class: PeClass) -> int:
-    """What computing ``count`` elements of a stage's result takes, wherever they lie. More elements
-    never take fewer cycles."""
-    return ceil(work_cycles(stage, count, pe_class.cost) + pe_class.cost.firing)
+    """What computing ``count`` elements of a stage's result takes at least, wherever they lie. More
+    elements never take fewer cycles."""
+    channels = _channels(shape_of(stage.result))
+    return ceil(work_cycles(stage, count, channels, pe_class.cost) + pe_class.cost.firing)
 
 
-def work_cycles(stage: Stage, count: int, data: CostData) -> float:
-    """The same without the firing as such."""
+def _channels(shape: Sequence[int]) -> int:
+    return shape[-1] if shape else 1
+
+
+def work_cycles(stage: Stage, count: int, channels: int, data: CostData) -> float:
+    """What ``count`` elements take, of which ``channels`` are of one pixel, without the firing as
+    such."""
     if stage.is_view:
         return 0.0
-    macs = _macs(stage, count)
-    inner = macs * data.per_mac(stage.kind)
+    kind, macs, pixels = stage.kind, _macs(stage, count), count / channels
+    inner = macs * data.per_mac(kind)
     if macs == 0:
-        inner = count * stage.taps() * data.per_tap(stage.kind)
-    return inner + count * data.per_element(stage.kind)
+        inner = count * stage.taps() * data.per_tap(kind)
+    windows = macs / channels * data.windows.get(kind, 0.0)
+    return inner + windows + count * data.per_element(kind) + pixels * data.pixels.get(kind, 0.0)
 
 
 def cost(stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
     """The cost of one box of a stage's result on a PE of that class.
 
     Cycles follow the cost data of the machine file: multiply-accumulates by the kind of stage, or
-    the elements that it looks at, every element of the result, and the firing itself. Raises
-    ``CutError`` if the stage cannot compute the box on its own.
+    the elements that it looks at, every element of the result, its pixels and their windows, and
+    the firing itself. Raises ``CutError`` if the stage cannot compute the box on its own.
     """
+    data = pe_class.cost
     constants_bytes = input_bytes = 0
     inputs = []
     cut = stage.cut(box)
@@ -72,7 +81,7 @@ def cost(stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
             input_bytes += size
             inputs.append((index, part))
     return ShardCost(
-        cycles_for(stage, box.size, pe_class),
+        ceil(work_cycles(stage, box.size, _channels(box.shape), data) + data.firing),
         _macs(stage, box.size),
         constants_bytes,
         input_bytes,

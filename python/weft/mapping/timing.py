@@ -15,7 +15,7 @@ from math import ceil, lcm, prod
 
 from weft.dialects.fabric import MeshOp, PlaceOp, Port, TemplateOp
 from weft.dialects.stages import Stage
-from weft.dialects.stages.base import elements
+from weft.dialects.stages.base import elements, shape_of
 from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
 from weft.machines.model import CostData, Machine
@@ -193,7 +193,7 @@ def _work(template: TemplateOp, cost: CostData) -> float:
     total = cost.firing
     for op in template.graph.body.block.ops:
         if isinstance(op, Stage):
-            total += work_cycles(op, elements(op.result), cost)
+            total += work_cycles(op, elements(op.result), [1, *shape_of(op.result)][-1], cost)
     return total
 
 

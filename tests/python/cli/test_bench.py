@@ -16,7 +16,7 @@ from weft.bench import peers
 from weft.bench.counting import compile_single
 from weft.bench.image_size import image_size, runtime_size
 from weft.codegen.toolchain import find_target_toolchain
-from weft.paths import models_folder
+from weft.paths import machines_folder, models_folder
 
 MODELS = Path(__file__).resolve().parents[3].parent / "shared" / "models"
 DIGITS = models_folder() / "digits_int8.tflite"
@@ -57,7 +57,7 @@ def test_alone_it_lists_the_benchmarks(weft_command: Callable) -> None:
     done = weft_command("bench")
     assert (done.status, done.err) == (0, "")
     names = [line.split()[0] for line in done.out.splitlines()]
-    assert names == ["cortex-m4"]
+    assert names == ["cortex-m4", "costs"]
     for name in names:
         assert weft_command("bench", name, "--help").status == 0
 
@@ -188,6 +188,30 @@ def test_bytes_of_an_image_against_binutils(tmp_path: Path) -> None:
     assert image_size(elf).image == sum(placed.values())
 
 
+@pytest.mark.usefixtures("emulator")
+def test_fitted_costs_make_a_machine_file(weft_command: Callable, tmp_path: Path) -> None:
+    command = ("bench", "costs", "digits", "--machine", "grid-4x4", "--pes", 4)
+    done = weft_command(*command)
+    assert (done.status, done.err) == (0, "")
+    report = json.loads(weft_command(*command, "--json").out)
+    kinds = {"binary", "conv2d", "dense", "depthwise", "mean", "pool", "softmax"}
+    assert set(report["errors"]) == set(report["elements"]) == kinds
+    assert {"conv2d", "dense", "depthwise"} <= set(report["kinds"])
+    assert all(error["samples"] >= 2 for error in report["errors"].values())
+    # What is printed can be pasted, and foretells what is counted.
+    text = (machines_folder() / "single-m4.toml").read_text(encoding="utf-8")
+    pasted = done.out.replace("[pe_class.NAME.cost]", "[pe_class.m4.cost]")
+    path = tmp_path / "fitted.toml"
+    path.write_text(f"{text}\n{pasted}", encoding="utf-8")
+    machine = weft.load_machine(path)
+    pe_class = machine.classes["m4"]
+    assert pe_class.cost.kinds == report["kinds"]
+    assert pe_class.cost.message == report["message"]
+    counted = report_of(weft_command)["models"]["digits"]["cycles"]
+    predicted = pe_class.clock_hz / weft.compile(DIGITS, machine).predicted_fps
+    assert predicted == pytest.approx(counted, rel=0.1)
+
+
 # --- mistakes ------------------------------------------------------------------------------------
 
 
@@ -205,6 +229,9 @@ def test_mistakes(
     arguments: list[object], message: str, weft_command: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("WEFT_MODELS", raising=False)
+    if "--pes" in arguments:
+        both = [weft_command("bench", name, *arguments) for name in ("cortex-m4", "costs")]
+        assert [done.status for done in both] == [2, 2]
     done = weft_command("bench", "cortex-m4", *arguments)
     assert (done.status, done.out) == (2, "")
     assert message in done.err and done.err.count("\n") == 1

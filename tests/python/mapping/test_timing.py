@@ -3,7 +3,6 @@ it names what limits it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,10 @@ from mapping.executor import steady_period
 from support.meshes import random_mapping, stage_graph
 from support.networks import Network
 from weft.dialects.fabric import MeshOp
-from weft.errors import MachineError
 from weft.machines import Machine, load_machine
-from weft.machines.model import CostData
 from weft.mapping.marked_graph import MarkedGraph
 from weft.mapping.timing import Timing, deeper, marked_graph, timing
-from weft.placing import Placing, check_costs
+from weft.placing import Placing
 from weft.transforms.compilation import Compilation, stages_of
 from weft.transforms.to_mesh import to_mesh
 
@@ -200,12 +197,3 @@ def test_random_mappings_of_one_firing_a_pe(stages: Compilation, seed: int, tmp_
     }
     found, _, seconds = timed(stages, where, data)
     assert found.predicted_fps == pytest.approx(float(1 / seconds), rel=1e-9)
-
-
-def test_a_cost_of_no_kind_of_stage_is_refused() -> None:
-    whole = load_machine("grid-4x4")
-    classes = {
-        name: replace(c, cost=CostData(kinds={"conv": 1.0})) for name, c in whole.classes.items()
-    }
-    with pytest.raises(MachineError, match=r"m4\.cost\.kinds: there is no kind of stage 'conv'"):
-        check_costs(replace(whole, classes=classes))

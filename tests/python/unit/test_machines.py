@@ -187,6 +187,7 @@ COST_MISTAKES = {
     "a cost as text": ("cost = { element = '1' }", ["small.cost.element", "'1'"]),
     "a cost that is true": ("cost = { mac = true }", ["small.cost.mac", "not True"]),
     "kinds as a number": ("cost = { kinds = 2 }", ["small.cost.kinds: must be a table"]),
+    "windows as a list": ("cost = { windows = [] }", ["small.cost.windows: must be a table"]),
     "a kind that costs nothing known": (
         "cost = { kinds = { conv2d = [] } }",
         ["small.cost.kinds.conv2d: must be a number of cycles from 0 to 1e9, not []"],
@@ -217,13 +218,16 @@ def test_mistakes_in_costs_are_named(name: str, tmp_path: Path) -> None:
 
 
 def test_links_and_costs(tmp_path: Path) -> None:
-    costs = "cost = { mac = 2, byte = 0.25, kinds = { conv2d = 1.5 } }\n"
+    costs = "cost = { mac = 2, byte = 0.25, message = 9, "
+    costs += "kinds = { conv2d = 1.5 }, elements = { pool = 7 }, windows = { conv2d = 3 } }\n"
     text = GOOD.replace(_SECOND_CLASS, _SECOND_CLASS + costs) + "[links]\nhost = 1_000\n"
     machine = _load(tmp_path, text)
     assert machine.links == {"host": 1000}
     cost = machine.classes["small"].cost
     assert (cost.mac, cost.element, cost.byte, cost.firing) == (2.0, 12.0, 0.25, 500.0)
     assert (cost.per_mac("conv2d"), cost.per_mac("dense")) == (1.5, 2.0)
+    assert (cost.per_element("pool"), cost.per_element("conv2d")) == (7.0, 12.0)
+    assert (cost.message, cost.windows, cost.pixels) == (9.0, {"conv2d": 3.0}, {})
     assert machine.classes["big"].cost == CostData()
     assert _load(tmp_path, GOOD).links == {}
     assert summary(machine)["links"] == {"host": 1000}
