@@ -1,20 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The summary's count of oracle comparisons, over all processes of a run.
+"""Hypothesis profiles, and the summary's count of oracle comparisons, over all processes of a run.
 
-It stands here and not further down: with pytest-xdist the process that writes the summary collects
-no tests, and so loads only this file.
+The count stands here and not further down: with pytest-xdist the process that writes the summary
+collects no tests, and so loads only this file.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 from support import oracle_count
 
 _OUTPUT = "weft_oracle_count"
+
+# In the quick profile nothing is shrunk: each attempt costs a compilation, and the message of a
+# difference names the operator and its attributes anyway.
+settings.register_profile(
+    "quick",
+    max_examples=3,
+    deadline=None,
+    print_blob=True,
+    # A change lands or not by what it does, not by chance: CI draws the same examples every time.
+    derandomize=bool(os.environ.get("CI")),
+    phases=[phase for phase in Phase if phase is not Phase.shrink],
+)
+settings.register_profile("thorough", max_examples=25, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("WEFT_TEST_PROFILE", "quick"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

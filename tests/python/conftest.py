@@ -1,5 +1,4 @@
-"""Hypothesis profiles, and what many tests share: Weft's cache, the bundled model compiled, the
-trained models."""
+"""What many tests share: Weft's cache, the bundled model compiled, the trained models."""
 
 from __future__ import annotations
 
@@ -10,27 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import Phase, settings
 
 if TYPE_CHECKING:
     from weft.program import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINED = ROOT.parent / "shared" / "models"
-
-# In the quick profile nothing is shrunk: each attempt costs a compilation, and the message of a
-# difference names the operator and its attributes anyway.
-settings.register_profile(
-    "quick",
-    max_examples=3,
-    deadline=None,
-    print_blob=True,
-    # A change lands or not by what it does, not by chance: CI draws the same examples every time.
-    derandomize=bool(os.environ.get("CI")),
-    phases=[phase for phase in Phase if phase is not Phase.shrink],
-)
-settings.register_profile("thorough", max_examples=25, deadline=None, print_blob=True)
-settings.load_profile(os.environ.get("WEFT_TEST_PROFILE", "quick"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,6 +11,7 @@ from xdsl.dialects.func import FuncOp
 
 from weft.codegen.c_printer import print_declaration, print_function
 from weft.kernels.base import Kernel, ScheduleFunction
+from weft.kernels.hand_written import HEADER, HandWritten
 from weft.kernels.module import kernel_module
 from weft.paths import runtime_folder
 from weft.program import Program
@@ -23,7 +24,9 @@ def kernels_source(
     """``kernels.h`` and ``kernels.c``."""
     module = kernel_module(kernels, schedules)
     functions = [op for op in module.ops if isinstance(op, FuncOp) and not op.is_declaration]
-    header = "".join(["#include <stdint.h>\n", *map(print_declaration, functions)])
+    by_hand = any(isinstance(kernel, HandWritten) for kernel in kernels)
+    includes = ["#include <stdint.h>\n", f'#include "{HEADER}"\n' if by_hand else ""]
+    header = "".join([*includes, *map(print_declaration, functions)])
     includes = '#include "kernels.h"\n#include <stdbool.h>\n#include "weft/arith.h"\n'
     return header, "".join([includes, *map(print_function, functions)])
 
