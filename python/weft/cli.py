@@ -140,7 +140,13 @@ def compile(
     program = weft.compile(
         Path(model), machine, output=output, mapping=mapping, pes=pes, dump_ir=dump_ir
     )
-    facts = {**_facts(program), "wall_s": round(time.perf_counter() - start, 3)}
+    stack = _worst_stack(program)
+    facts = {
+        **_facts(program),
+        "stack_bytes": stack and stack["bytes"],
+        "stack_chain": stack and stack["chain"],
+        "wall_s": round(time.perf_counter() - start, 3),
+    }
     fullest = max(program.pes, key=lambda pe: pe["sram_bytes"])
     packing = program.manifest["packing"]
     lines = [
@@ -153,9 +159,20 @@ def compile(
         _speed(facts),
     ]
     sizes = [v for p in program.manifest["programs"] for v in p["sizes_from"].values()]
+    if stack is not None:
+        chain = " > ".join(f"{name} {size}" for name, size in stack["chain"] if size)
+        lines.insert(2, f"  stack, at worst: {stack['bytes']} bytes: {chain}")
     if None in sizes:
-        lines.append("  code not measured: no target compiler (pip install weft[embedded])")
+        lines.append(
+            "  code and stack not measured: no target compiler (pip install weft[embedded])"
+        )
     _emit(facts, as_json, "\n".join(lines))
+
+
+def _worst_stack(program: Program) -> dict[str, Any] | None:
+    """That of the program that takes most; None where no target compiler was there to ask."""
+    stacks = [s for p in program.manifest["programs"] for s in p["stacks"].values()]
+    return max(stacks, key=lambda stack: int(stack["bytes"]), default=None)
 
 
 def _speed(facts: dict[str, Any]) -> str:
