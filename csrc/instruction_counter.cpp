@@ -4,8 +4,8 @@
 #include <cstring>
 #include <utility>
 
-InstructionCounter::InstructionCounter(std::vector<Region> regions, Stop stop)
-    : regions_(std::move(regions)), stop_(stop) {}
+InstructionCounter::InstructionCounter(std::vector<Region> regions, Stop stop, StackWatch watch)
+    : watch(watch), regions_(std::move(regions)), stop_(stop) {}
 
 void InstructionCounter::on_block(void* emulator, std::uint64_t address, std::uint32_t size,
                                   void* self) {
@@ -14,20 +14,27 @@ void InstructionCounter::on_block(void* emulator, std::uint64_t address, std::ui
         counter.stop_(emulator);  // before the block, which is counted when the core goes on
         return;
     }
-    counter.count += counter.instructions_of(address, size);
+    const Known& known = counter.known_of(address, size);
+    if (known.pushed != 0 && counter.watch.overflows(emulator, known.pushed)) {
+        counter.stop_(emulator);
+        return;
+    }
+    counter.count += known.instructions;
 }
 
-std::uint32_t InstructionCounter::instructions_of(std::uint64_t address, std::uint32_t size) {
+const InstructionCounter::Known& InstructionCounter::known_of(std::uint64_t address,
+                                                              std::uint32_t size) {
     Known& known = known_[(address >> 1) % known_.size()];
     if (known.address != address || known.size != size) {
-        known = {address, size, decode(address, size)};
+        known = decode(address, size);
     }
-    return known.instructions;
+    return known;
 }
 
 // ARMv7-M Architecture Reference Manual A5.1: a halfword that begins with 0b11101, 0b11110 or
 // 0b11111 is the first of two.
-std::uint32_t InstructionCounter::decode(std::uint64_t address, std::uint32_t size) const {
+InstructionCounter::Known InstructionCounter::decode(std::uint64_t address,
+                                                     std::uint32_t size) const {
     for (const Region& region : regions_) {
         if (address < region.origin || address - region.origin >= region.size) continue;
         const std::size_t begin = address - region.origin;
@@ -38,7 +45,8 @@ std::uint32_t InstructionCounter::decode(std::uint64_t address, std::uint32_t si
             std::memcpy(&halfword, region.bytes + at, sizeof halfword);
             at += halfword >> 11 >= 0x1Du ? 4 : 2;
         }
-        return instructions;
+        const std::uint32_t pushed = StackWatch::pushed_by(region.bytes + begin, end - begin);
+        return {address, size, instructions, pushed};
     }
-    return 0;
+    return {address, size, 0, 0};
 }

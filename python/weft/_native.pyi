@@ -40,7 +40,15 @@ class Stream:
 class InstructionCounter:
     count: int
     limit: int
-    def __init__(self, regions: list[tuple[int, memoryview]], stop: int) -> None: ...
+    is_overflowing: bool
+    def __init__(
+        self,
+        regions: list[tuple[int, memoryview]],
+        stop: int,
+        read: int,
+        stack_pointer: int,
+        stack_limit: int,
+    ) -> None: ...
     @property
     def function(self) -> int: ...
     @property

@@ -33,12 +33,14 @@ EXITS = ("weft_port_wait", "weft_image_stop")
 
 _SYSTEM_SPACE = 0xE000E000
 _SYSTEM_BYTES = 0x1000
-_SHCSR, _CFSR, _HFSR, _BFAR = 0xE000ED24, 0xE000ED28, 0xE000ED2C, 0xE000ED38
+_SHCSR, _CFSR, _HFSR = 0xE000ED24, 0xE000ED28, 0xE000ED2C
+_MMFAR, _BFAR = 0xE000ED34, 0xE000ED38
+_DACCVIOL, _MMARVALID = 1 << 1, 1 << 7
 _IBUSERR, _PRECISERR, _STKERR, _BFARVALID = 1 << 8, 1 << 9, 1 << 12, 1 << 15
 _UNDEFINSTR = 1 << 16
 _FORCED, _DEBUGEVT = 1 << 30, 1 << 31
-_HARD_FAULT, _BUS_FAULT, _USAGE_FAULT, _SVCALL = 3, 5, 6, 11
-_ENABLE_BITS = {_BUS_FAULT: 1 << 17, _USAGE_FAULT: 1 << 18}
+_HARD_FAULT, _MEMORY_FAULT, _BUS_FAULT, _USAGE_FAULT, _SVCALL = 3, 4, 5, 6, 11
+_ENABLE_BITS = {_MEMORY_FAULT: 1 << 16, _BUS_FAULT: 1 << 17, _USAGE_FAULT: 1 << 18}
 _THREAD_MSP = 0xFFFFFFF9
 # Of QEMU, which Unicorn is made from: EXCP_SWI and EXCP_BKPT.
 _INTERRUPT_SVC, _INTERRUPT_BREAKPOINT = 2, 7
@@ -57,8 +59,15 @@ _STACKED = (
     arm.UC_ARM_REG_LR,
 )
 _NOWHERE = 0xFFFFFFFE
+# Of the linker script: the lowest address of the stack, below which its guard lies.
+_STACK_LIMIT = "weft_ld_stack_limit"
 # Of translated code, a core: a PE's 32 KiB become less.
 _TRANSLATED_BYTES = 4 << 20
+
+
+def _address_of(name: str) -> int:
+    """Of a function of the emulator."""
+    return ctypes.cast(getattr(_library, name), ctypes.c_void_p).value or 0
 
 
 class CoreError(RuntimeError):
@@ -86,6 +95,8 @@ class Core:
         self._uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
         self._counter = self._count_blocks()
         self._bad_address = 0
+        #: Where the stack overflowed; 0 if it did not.
+        self.overflow_at = 0
         self._interrupts: list[int] = []
         self.reset()
 
@@ -118,9 +129,15 @@ class Core:
         self._vectors = int(vectors["sh_addr"])
 
     def _count_blocks(self) -> _native.InstructionCounter:
-        """Unicorn's Python calls hooks in Python; this one is called for every block, in C."""
-        stop = ctypes.cast(_library.uc_emu_stop, ctypes.c_void_p).value
-        counter = _native.InstructionCounter(self._views, stop or 0)
+        """Unicorn's Python calls hooks in Python; this one is called for every block, in C. It also
+        does for the stack what a memory protection unit would."""
+        counter = _native.InstructionCounter(
+            self._views,
+            _address_of("uc_emu_stop"),
+            _address_of("uc_reg_read"),
+            arm.UC_ARM_REG_SP,
+            self.symbol(_STACK_LIMIT),
+        )
         status = _library.uc_hook_add(
             self._uc._uch,
             ctypes.byref(ctypes.c_size_t()),
@@ -177,6 +194,9 @@ class Core:
             except unicorn.UcError as error:
                 self._enter_fault(error)
                 continue
+            if self._counter.is_overflowing:
+                self._enter_overflow()
+                continue
             if not self._interrupts:
                 break
             if self._interrupts == [_INTERRUPT_SVC]:
@@ -220,6 +240,15 @@ class Core:
             self._enter_exception(_USAGE_FAULT, cfsr=_UNDEFINSTR)
         else:
             raise CoreError(f"the emulator reports: {error}") from error
+
+    def _enter_overflow(self) -> None:
+        """As with the guard protected: the first word in it is refused."""
+        self._counter.is_overflowing = False
+        if self._uc.reg_read(arm.UC_ARM_REG_IPSR):
+            raise CoreError("lock-up: the stack overflows within an exception")
+        self.overflow_at = int(self._uc.reg_read(arm.UC_ARM_REG_PC))
+        self.set_word(_MMFAR, self.symbol(_STACK_LIMIT) - 4)
+        self._enter_exception(_MEMORY_FAULT, cfsr=_DACCVIOL | _MMARVALID)
 
     def _enter_exception(self, number: int, *, cfsr: int = 0, hfsr: int = 0) -> None:
         uc = self._uc

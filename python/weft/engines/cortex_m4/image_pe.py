@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weft.engines.cortex_m4.core import EXITS, Core, CoreError
@@ -34,6 +34,7 @@ _FAULTS = {
     6: "a usage fault",
     11: "a supervisor call",
     256: "an overflow of the stack",
+    257: "a failed assertion",
 }
 
 
@@ -97,6 +98,8 @@ class ImagePe:
         if reached != EXITS[0]:
             record = self.fault_record()
             if record.kind:
+                if not record.pc:  # no room was left to push it to
+                    record = replace(record, pc=self.core.overflow_at)
                 raise FaultError(record, self.core.function_at(record.pc))
             raise StoppedError(self.core.word(self.core.symbol("weft_image_status")))
         return True
