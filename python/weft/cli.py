@@ -9,6 +9,7 @@ pays only for what it uses.
 from __future__ import annotations
 
 import json as json_module
+import re
 import sys
 import time
 from pathlib import Path
@@ -224,6 +225,7 @@ def graph(model: str, output: str, machine: str | None, as_json: bool) -> None:
     type=click.Choice(["native", "cortex-m4"]),
     help="C compiled for this computer, or the images of PEs as machine code.",
 )
+@click.option("--machine-code", metavar="PE,...", help="Only these are machine code.")
 @click.option("--input", "input_file", type=click.Path(), help=".npy, or .npz with several.")
 @click.option("--output", "output_file", type=click.Path(), help=".npy, or .npz if several.")
 @click.option("--frames", default=1, show_default=True, type=click.IntRange(1, 1_000_000))
@@ -235,6 +237,7 @@ def run(
     mapping: str | None,
     pes: int | None,
     engine: str,
+    machine_code: str | None,
     input_file: str | None,
     output_file: str | None,
     frames: int,
@@ -251,11 +254,12 @@ def run(
     start = time.perf_counter()
     program = _compiled(model, machine, mapping, pes)
     batch = read_frames(program.inputs, input_file, frames, seed)
-    with program.open(engine) as session:
+    chosen = None if machine_code is None else _names(machine_code)
+    with program.open(engine, machine_code=chosen) as session:
         begun = time.perf_counter()
         results = list(session.stream(batch))
         streaming = time.perf_counter() - begun
-        machine_code, counted = session.machine_code, session.instructions
+        ran, counted = session.machine_code, session.instructions
     outputs = [r if isinstance(r, tuple) else (r,) for r in results]
     digest = output_digest(outputs)
     if output_file is not None:
@@ -265,7 +269,7 @@ def run(
         "engine": engine,
         "frames": len(outputs),
         "measured_fps": round(len(outputs) / streaming, 3),
-        "machine_code": machine_code,
+        "machine_code": ran,
         "instructions": None if counted is None else round(counted / len(outputs)),
         "output_sha256": digest,
         "wall_s": round(time.perf_counter() - start, 3),
@@ -278,18 +282,43 @@ def run(
     text.append(f"  sha256 of the output {digest}")
     if len(outputs) > 1:
         text.append(f"  {report['measured_fps']:g} frames/s on this computer")
-    if machine_code:
+    if ran:
         text.append(
-            f"  machine code on {len(machine_code)} PE(s): "
-            f"{report['instructions']} instructions a frame"
+            f"  machine code on {len(ran)} PE(s): {report['instructions']} instructions a frame"
         )
     text.append(_speed(report))
     _emit(report, as_json, "\n".join(text))
 
 
+def _names(text: str) -> list[str]:
+    """Names of PEs, separated by commas outside of parentheses, or by blanks."""
+    return [name for name in re.split(r"[\s,]+(?![^()]*\))", text) if name]
+
+
 def _preview(array: Any) -> str:
     values = " ".join(f"{v:g}" for v in array.reshape(-1)[:12])
     return values + (" ..." if array.size > 12 else "")
+
+
+@main.command()
+@click.argument("folder", type=click.Path())
+@click.option("-o", "--output", type=click.Path(), help="Folder for the ELF files.")
+@_JSON
+def images(folder: str, output: str | None, as_json: bool) -> None:
+    """Link the image of every PE of a compiled FOLDER, and show what each takes."""
+    import weft
+    from weft.engines.cortex_m4.footprints import footprint_table, image_footprints
+
+    start = time.perf_counter()
+    program = weft.load(Path(folder))
+    rows = image_footprints(program, Path(output) if output is not None else None)
+    report = {
+        "machine": program.manifest["machine"],
+        "pes_used": len(program.pes),
+        "images": rows,
+        "wall_s": round(time.perf_counter() - start, 3),
+    }
+    _emit(report, as_json, "\n".join(footprint_table(rows)))
 
 
 @main.command()

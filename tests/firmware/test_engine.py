@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,11 @@ pytest.importorskip("unicorn", reason="the Python package unicorn is not install
 
 import weft
 from weft.codegen.manifest import MAPPING
-from weft.codegen.toolchain import find_target_toolchain
+from weft.codegen.toolchain import (
+    find_target_toolchain,
+    gcc_target_toolchain,
+    zig_target_toolchain,
+)
 from weft.engines.cortex_m4 import core, images
 from weft.engines.cortex_m4.image_pe import ImagePe
 from weft.engines.cortex_m4.session import MachineCodeSession
@@ -251,21 +256,48 @@ def patch(session: MachineCodeSession, code: bytes) -> tuple[str, int, str]:
     return row["name"], address, task["name"]
 
 
+# movs r0, #0; movt r0, #0x6000; ldr r0, [r0, #8].
+BAD_LOAD = bytes.fromhex("0020 c6f20000 8068")
+FAULTS = {
+    "usage fault": (UNDEFINED, "a usage fault (kind 6)", 0, "address 0x00000000"),
+    "bus fault": (BAD_LOAD, "a bus fault (kind 5)", 6, "address 0x60000008"),
+    "overflow": (bytes.fromhex("2de9ff4f fce7"), "an overflow of the stack (kind 256)", 0, None),
+    "assertion": (b"\xa5\xde", "a failed assertion (kind 257)", 0, "address 0x00000000"),
+}
+
+
+@pytest.fixture(scope="module", params=["zig", "arm-none-eabi-gcc"])
+def digits_of(request: pytest.FixtureRequest, digits: Program) -> Iterator[Program]:
+    """The program, with images by each compiler in turn."""
+    find = {"zig": zig_target_toolchain, "arm-none-eabi-gcc": gcc_target_toolchain}[request.param]
+    if find("cortex-m4") is None:
+        pytest.skip(f"{request.param} is not installed")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(images, "find_target_toolchain", find)
+        yield digits
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_names_frame_pe_stage_and_address(
-    digits: Program, frames: list[np.ndarray]
+    digits_of: Program, frames: list[np.ndarray], fault: str
 ) -> None:
-    with open_program(digits) as session:
-        name, address, stage = patch(session, UNDEFINED)
+    code, kind, offset, where = FAULTS[fault]
+    with open_program(digits_of) as other, open_program(digits_of) as session:
+        expected = other.run(frames[0]).tobytes()
+        name, address, stage = patch(session, code)
         with pytest.raises(EngineError) as caught:
             session.run(frames[0])
         text = str(caught.value)
         assert text.startswith(f"frame 0: PE {name} (")
-        for part in (stage, "program p", "a usage fault (kind 6)", f"pc {address:#010x} in "):
-            assert part in text
-        with pytest.raises(EngineError, match="a usage fault"):  # it stays so
+        if where is None:
+            limit = list(session._pes.values())[1].core.symbol("weft_ld_stack_limit")
+            where = f"address {limit - 4:#010x}"
+        at = f"at pc {address + offset:#010x} in "
+        for part in (stage, "program p", kind, at, where):
+            assert part in text, text
+        with pytest.raises(EngineError, match=re.escape(kind)):  # it stays so
             session.run(frames[0])
-    with open_program(digits) as session:  # and another session knows nothing of it
-        session.run(frames[0])
+        assert other.run(frames[0]).tobytes() == expected  # and another goes on
 
 
 def test_a_kernel_without_end_meets_the_deadline(

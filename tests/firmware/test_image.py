@@ -28,13 +28,15 @@ from emulation.building import (
 from emulation.pe import BudgetExceededError, FaultError, Pe, StoppedError
 from emulation.tiny_program import ARENA_BYTES, FRAME_BYTES, tiny_tables
 
+from weft.codegen.elf import ElfFile
 from weft.codegen.images import Image, object_sizes
+from weft.codegen.linked import allocators, software_float, undefined
 from weft.codegen.linker_script import linker_script
 from weft.codegen.toolchain import Toolchain, zig_target_toolchain
-from weft.errors import DoesNotFitError, MachineError, ToolchainError
+from weft.errors import DoesNotFitError, ImageError, MachineError, ToolchainError
 from weft.machines import MemoryRegion
 
-RUNTIME_TEXT_LIMIT = 6144
+RUNTIME_TEXT_LIMIT, RUNTIME_RAM_LIMIT = 6144, 1024
 
 FAULT_BUS, FAULT_USAGE, FAULT_STACK, FAULT_ASSERTION = 5, 6, 256, 257
 E_VERSION = 5
@@ -348,6 +350,32 @@ def test_nothing_is_missing_and_no_library_is_linked(build: Builder) -> None:
     names = symbol_names(image.elf, undefined=False)
     assert [name for name in names if _ALLOCATOR.match(name) or _SOFT_FLOAT.match(name)] == []
     assert helpers(image) == []
+    elf = ElfFile(image.elf)
+    assert (undefined(elf), allocators(elf), software_float(elf)) == ([], [], [])
+
+
+def test_floating_point_in_software_is_seen(build: Builder) -> None:
+    """Of floats, the FPU computes all but the conversion of 64-bit integers."""
+    body = UNUSED + "    out[0] = (int8_t)((float)((int64_t)rows << row_bytes) * (float)in[0]);\n"
+    assert software_float(ElfFile(build(body=body).elf))
+
+
+def test_doubles_are_refused(build: Builder) -> None:
+    """The libraries of both compilers jump about in a way that nobody follows."""
+    body = UNUSED + "    out[0] = (int8_t)((double)rows * ((double)in[0] + (double)row_bytes));\n"
+    with pytest.raises(ImageError, match="cannot be followed"):
+        build(body=body)
+
+
+def test_a_heap_is_refused(build: Builder) -> None:
+    declarations = """\
+void *malloc(size_t size);
+static uint8_t heap[64];
+__attribute__((noinline)) void *malloc(size_t size) { return heap + (size & 63u); }
+"""
+    body = UNUSED + "    *(volatile uint8_t *)malloc((size_t)rows) = 1;\n    out[0] = 1;\n"
+    with pytest.raises(ImageError, match="program p0 allocates memory with malloc"):
+        build(declarations=declarations, body=body)
 
 
 def test_section_sizes_add_up(build: Builder) -> None:
@@ -360,6 +388,7 @@ def test_section_sizes_add_up(build: Builder) -> None:
     assert sections["data"] == 0
     assert 0 < sections["bss"] < 640
     assert 0 < sections["text"] < RUNTIME_TEXT_LIMIT
+    assert sections["data"] + sections["bss"] + sections["channels"] <= RUNTIME_RAM_LIMIT
     parts = sum(size for name, size in sections.items() if name != "total")
     assert parts <= sections["total"] <= parts + 64 < SRAM_BYTES
 

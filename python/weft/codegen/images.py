@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from weft.codegen.elf import ElfFile, Section
+from weft.codegen.linked import check_linked
 from weft.codegen.linker_script import ENTRY, linker_script
 from weft.codegen.stack import StackUse, worst_stacks
 from weft.codegen.toolchain import C_FLAGS, Toolchain, messages
@@ -142,6 +143,7 @@ def build_image(
             if build.link(sources, script, endless) is None:
                 _raise_if_too_big(program, ElfFile(endless), memory)
             raise ToolchainError(f"{toolchain.name} does not link program {program}: {error}")
+        check_linked(ElfFile(linked), f"program {program}")
         image = replace(read_image(linked, program, memory), elf=out)
         check_stack(f"program {program}", image.stack, stack_bytes)
         shutil.copyfile(linked, out)
