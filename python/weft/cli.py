@@ -259,7 +259,7 @@ def run(
         begun = time.perf_counter()
         results = list(session.stream(batch))
         streaming = time.perf_counter() - begun
-        ran, counted = session.machine_code, session.instructions
+        ran, counted, emulator = session.machine_code, session.instructions, session.emulator
     outputs = [r if isinstance(r, tuple) else (r,) for r in results]
     digest = output_digest(outputs)
     if output_file is not None:
@@ -270,6 +270,7 @@ def run(
         "frames": len(outputs),
         "measured_fps": round(len(outputs) / streaming, 3),
         "machine_code": ran,
+        "emulator": emulator,
         "instructions": None if counted is None else round(counted / len(outputs)),
         "output_sha256": digest,
         "wall_s": round(time.perf_counter() - start, 3),
@@ -283,9 +284,8 @@ def run(
     if len(outputs) > 1:
         text.append(f"  {report['measured_fps']:g} frames/s on this computer")
     if ran:
-        text.append(
-            f"  machine code on {len(ran)} PE(s): {report['instructions']} instructions a frame"
-        )
+        count = "" if counted is None else f": {report['instructions']} instructions a frame"
+        text.append(f"  machine code on {len(ran)} PE(s), in {emulator}{count}")
     text.append(_speed(report))
     _emit(report, as_json, "\n".join(text))
 

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from weft.codegen.toolchain import (
     gcc_target_toolchain,
     zig_target_toolchain,
 )
-from weft.engines.cortex_m4 import core, images
+from weft.engines.cortex_m4 import images
+from weft.engines.cortex_m4.image_memory import EXITS
 from weft.engines.cortex_m4.image_pe import ImagePe
 from weft.engines.cortex_m4.session import MachineCodeSession
 from weft.errors import EngineError, ProgramError, ToolchainError
@@ -207,7 +207,7 @@ def test_only_the_transport_leaves_the_emulator(
     """Between two runs of a core, nothing of its memory changes but its arena, which others write
     to, the messages that came in, and the counter of those that were taken: 8 bytes and 6 words a
     message. PEs with a channel for the outside have that one's counters changed, too."""
-    assert core.EXITS == ("weft_port_wait", "weft_image_stop")
+    assert EXITS == ("weft_port_wait", "weft_image_stop")
     seen: dict[int, bytes] = {}
     changed: dict[int, set[int]] = {}
     ring = 8 + 8 * 24
@@ -347,16 +347,6 @@ def test_a_native_pe_that_fails_beside_machine_code(
 
 
 # --- what does not work --------------------------------------------------------------------------
-
-
-def test_without_the_emulator_the_error_says_what_to_install(
-    digits: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("core", "image_pe"):
-        monkeypatch.delitem(sys.modules, f"weft.engines.cortex_m4.{name}")
-    monkeypatch.setitem(sys.modules, "unicorn", None)
-    with pytest.raises(EngineError, match=r"pip install weft\[emulate\]"):
-        digits.open("cortex-m4")
 
 
 def test_without_a_compiler_the_error_says_what_to_install(

@@ -9,27 +9,21 @@ memory. Nothing else leaves the emulator but the functions of ``EXITS``.
 from __future__ import annotations
 
 import ctypes
-import mmap
 import struct
-from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import unicorn as untyped_unicorn
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
 from unicorn import arm_const as arm
 from unicorn.unicorn_py3.unicorn import uclib as untyped_library
 
 from weft import _native
+from weft.engines.cortex_m4.image_memory import EXITS, CoreError, ImageMemory, new_memory
 
 # Its classes have no types and are not marked as exported.
 unicorn: Any = untyped_unicorn
 _library: Any = untyped_library
-
-#: Functions of an image at which its core stops: there it waits, and there it ends.
-EXITS = ("weft_port_wait", "weft_image_stop")
 
 _SYSTEM_SPACE = 0xE000E000
 _SYSTEM_BYTES = 0x1000
@@ -70,25 +64,22 @@ def _address_of(name: str) -> int:
     return ctypes.cast(getattr(_library, name), ctypes.c_void_p).value or 0
 
 
-class CoreError(RuntimeError):
-    """The core did what no core does: it locked up, or the emulator failed."""
-
-
-class Core:
+class Core(ImageMemory):
     """A core whose memory is ``memory``, (origin, bytes) pairs, loaded with the image ``elf``.
 
     Its memory is this process's: who holds a view of it sees what the core writes.
     """
 
     def __init__(self, elf: Path, memory: Sequence[tuple[int, int]]) -> None:
+        super().__init__(elf, memory)
         self._uc: Any = unicorn.Uc(
             unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
         )
         self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M4)
         self._uc.ctl_set_tcg_buffer_size(_TRANSLATED_BYTES)
-        self._views = [self._map(origin, size, 0xA5) for origin, size in memory]
-        self._views.append(self._map(_SYSTEM_SPACE, _SYSTEM_BYTES, 0))
-        self._load(elf)
+        self._views.append((_SYSTEM_SPACE, new_memory(_SYSTEM_BYTES, 0)))
+        for origin, view in self._views:
+            self._map(origin, view)
         self._uc.ctl_exits_enabled(True)
         self._uc.ctl_set_exits([self.symbol(name) & ~1 for name in EXITS])
         self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid_memory)
@@ -100,33 +91,9 @@ class Core:
         self._interrupts: list[int] = []
         self.reset()
 
-    def _map(self, origin: int, size: int, filling: int) -> tuple[int, memoryview]:
-        """Memory holds anything at power-on; a zero that nobody wrote must not help."""
-        view = memoryview(mmap.mmap(-1, size))
-        view[:] = bytes([filling]) * size
+    def _map(self, origin: int, view: memoryview) -> None:
         address = ctypes.addressof(ctypes.c_char.from_buffer(view))
-        self._uc.mem_map_ptr(origin, size, unicorn.UC_PROT_ALL, address)
-        return origin, view
-
-    def _load(self, elf: Path) -> None:
-        with elf.open("rb") as stream:
-            file = ELFFile(stream)
-            for segment in file.iter_segments("PT_LOAD"):
-                if segment["p_filesz"]:
-                    self.write(segment["p_paddr"], segment.data())
-            self._entry = int(file["e_entry"])
-            table = file.get_section_by_name(".symtab")
-            vectors = file.get_section_by_name(".text")
-            if not isinstance(table, SymbolTableSection) or vectors is None:
-                raise CoreError(f"{elf} is no image")
-            symbols = list(table.iter_symbols())
-        self._symbols = {entry.name: int(entry["st_value"]) for entry in symbols}
-        self._functions = sorted(
-            (int(entry["st_value"]) & ~1, entry.name)
-            for entry in symbols
-            if entry["st_info"]["type"] == "STT_FUNC"
-        )
-        self._vectors = int(vectors["sh_addr"])
+        self._uc.mem_map_ptr(origin, len(view), unicorn.UC_PROT_ALL, address)
 
     def _count_blocks(self) -> _native.InstructionCounter:
         """Unicorn's Python calls hooks in Python; this one is called for every block, in C. It also
@@ -160,6 +127,9 @@ class Core:
         self._uc.emu_stop()
 
     # --- running ---
+
+    def close(self) -> None:
+        """Nothing: it is memory of this process."""
 
     @property
     def instructions(self) -> int:
@@ -268,44 +238,3 @@ class Core:
         uc.reg_write(arm.UC_ARM_REG_LR, _THREAD_MSP)
         uc.reg_write(arm.UC_ARM_REG_IPSR, number)
         self._pc = self.word(self._vectors + 4 * number)
-
-    # --- memory ---
-
-    def symbol(self, name: str) -> int:
-        """Its address; bit 0 is set for functions. KeyError if not linked."""
-        return self._symbols[name]
-
-    def function_at(self, address: int) -> str:
-        """The function that ``address`` is in, by the symbols; empty if there is none."""
-        place = bisect_right(self._functions, (address, "\U0010ffff"))
-        return self._functions[place - 1][1] if place else ""
-
-    def view(self, address: int, size: int) -> memoryview:
-        """The memory itself. IndexError if there is none."""
-        for origin, view in self._views:
-            if origin <= address and address + size <= origin + len(view):
-                return view[address - origin : address - origin + size]
-        raise IndexError(f"there is no memory of {size} bytes at {address:#x}")
-
-    def read(self, address: int, size: int) -> bytes:
-        """A copy. IndexError if there is no memory."""
-        return bytes(self.view(address, size))
-
-    def write(self, address: int, data: bytes) -> None:
-        """IndexError if there is no memory."""
-        self.view(address, len(data))[:] = data
-
-    def word(self, address: int) -> int:
-        """An unsigned word."""
-        return int.from_bytes(self.view(address, 4), "little")
-
-    def set_word(self, address: int, value: int) -> None:
-        """The lower 32 bits of ``value``."""
-        self.write(address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
-
-    def string(self, address: int) -> str:
-        """The zero-terminated string at ``address``."""
-        end = address
-        while self.word(end) & 0xFF:
-            end += 1
-        return self.read(address, end - address).decode("ascii")

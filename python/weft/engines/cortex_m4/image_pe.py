@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from weft.engines.cortex_m4.core import EXITS, Core, CoreError
+from weft.engines.cortex_m4.emulators import MakeCore
+from weft.engines.cortex_m4.image_memory import EXITS, CoreError
 from weft.engines.cortex_m4.mail import MESSAGE_WORDS, RING_MESSAGES, WRITE, Message
 
 # How long a core runs at a time: long enough to cost nothing, and short enough for a deadline.
@@ -72,10 +73,11 @@ class FaultError(CoreError):
 
 
 class ImagePe:
-    """The PE of the image ``elf``, in memory as ``memory`` says, (origin, bytes) pairs."""
+    """The PE of the image ``elf``, in memory as ``memory`` says, (origin, bytes) pairs, on a core
+    that ``make_core`` makes."""
 
-    def __init__(self, elf: Path, memory: Sequence[tuple[int, int]]) -> None:
-        self.core = Core(elf, memory)
+    def __init__(self, elf: Path, memory: Sequence[tuple[int, int]], make_core: MakeCore) -> None:
+        self.core = make_core(elf, memory)
         self._mail = self.core.symbol("weft_image_mail")
         tables = self.core.symbol("weft_pe_tables")
         #: Arena and counters themselves, not copies.
