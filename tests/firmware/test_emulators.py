@@ -179,7 +179,7 @@ def test_a_process_that_dies_is_told(
 ) -> None:
     with opened(digits) as session:
         os.kill(process_of(session), signal.SIGKILL)
-        with pytest.raises(EngineError, match="the emulator (has ended|is gone)"):
+        with pytest.raises(EngineError, match=r"the emulator (has ended|is gone)"):
             session.run(frames[0])
 
 
