@@ -5,8 +5,8 @@
 #include <cstring>
 #include <utility>
 
-InstructionCounter::InstructionCounter(std::vector<Region> regions, Stop stop)
-    : regions_(std::move(regions)), stop_(stop) {
+InstructionCounter::InstructionCounter(std::vector<Region> regions, Stop stop, StackWatch watch)
+    : watch(watch), regions_(std::move(regions)), stop_(stop) {
     forget();
 }
 
@@ -17,7 +17,12 @@ void InstructionCounter::on_block(void* emulator, std::uint64_t address, std::ui
         counter.stop_(emulator);  // before the block, which is counted when the core goes on
         return;
     }
-    counter.add(counter.known(address, size));
+    const Known& block = counter.known(address, size);
+    if (block.pushed != 0 && counter.watch.overflows(emulator, block.pushed)) {
+        counter.stop_(emulator);
+        return;
+    }
+    counter.add(block);
 }
 
 void InstructionCounter::set_functions(std::vector<std::uint64_t> starts) {
@@ -101,7 +106,9 @@ InstructionCounter::Known InstructionCounter::look_at(std::uint64_t address,
     const auto& kernels = executive_.kernels;
     found.begins_kernel = std::find(kernels.begin(), kernels.end(), address) != kernels.end();
     const auto [code, available] = find(address);
-    found.cost = cost_of_block(code, std::min<std::size_t>(size, available));
+    const std::size_t bytes = std::min<std::size_t>(size, available);
+    found.cost = cost_of_block(code, bytes);
+    found.pushed = StackWatch::pushed_by(code, bytes);
     return found;
 }
 

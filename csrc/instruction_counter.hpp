@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cycle_model.hpp"
+#include "stack_watch.hpp"
 
 // Counts instructions and cycles of an emulated ARMv7-M core, one basic block at a time, and stops
 // the core before the block after the last that was allowed. The emulator calls `on_block` before
@@ -33,7 +34,7 @@ class InstructionCounter {
     // Stops the emulator whose handle it is given.
     using Stop = int (*)(void* emulator);
 
-    InstructionCounter(std::vector<Region> regions, Stop stop);
+    InstructionCounter(std::vector<Region> regions, Stop stop, StackWatch watch);
 
     // What the emulator calls; `self` is the counter.
     static void on_block(void* emulator, std::uint64_t address, std::uint32_t size, void* self);
@@ -53,12 +54,13 @@ class InstructionCounter {
 
     std::uint64_t count = 0;
     std::uint64_t limit = 0;
+    StackWatch watch;  // also stops the core
 
   private:
     // A block, remembered: code does not change while it runs.
     struct Known {
         std::uint64_t address = ~std::uint64_t{0};
-        std::uint32_t size = 0, function = 0;
+        std::uint32_t size = 0, function = 0, pushed = 0;
         BlockCost cost;
         bool begins_kernel = false;
     };

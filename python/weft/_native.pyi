@@ -40,7 +40,15 @@ class Stream:
 class InstructionCounter:
     count: int
     limit: int
-    def __init__(self, regions: list[tuple[int, memoryview]], stop: int) -> None: ...
+    is_overflowing: bool
+    def __init__(
+        self,
+        regions: list[tuple[int, memoryview]],
+        stop: int,
+        read: int,
+        stack_pointer: int,
+        stack_limit: int,
+    ) -> None: ...
     def set_functions(self, starts: list[int]) -> None: ...
     def set_executive(self, kernels: list[int], firing: int, shard: int, task: int) -> bool: ...
     def counts(self) -> list[tuple[int, int, int, int, int]]: ...

@@ -9,6 +9,7 @@ pays only for what it uses.
 from __future__ import annotations
 
 import json as json_module
+import re
 import sys
 import time
 from pathlib import Path
@@ -156,7 +157,13 @@ def compile(
     program = weft.compile(
         Path(model), machine, output=output, mapping=mapping, pes=pes, dump_ir=dump_ir
     )
-    facts = {**_facts(program), "wall_s": round(time.perf_counter() - start, 3)}
+    stack = _worst_stack(program)
+    facts = {
+        **_facts(program),
+        "stack_bytes": stack and stack["bytes"],
+        "stack_chain": stack and stack["chain"],
+        "wall_s": round(time.perf_counter() - start, 3),
+    }
     fullest = max(program.pes, key=lambda pe: pe["sram_bytes"])
     packing = program.manifest["packing"]
     lines = [
@@ -169,9 +176,20 @@ def compile(
         _speed(facts),
     ]
     sizes = [v for p in program.manifest["programs"] for v in p["sizes_from"].values()]
+    if stack is not None:
+        chain = " > ".join(f"{name} {size}" for name, size in stack["chain"] if size)
+        lines.insert(2, f"  stack, at worst: {stack['bytes']} bytes: {chain}")
     if None in sizes:
-        lines.append("  code not measured: no target compiler (pip install weft[embedded])")
+        lines.append(
+            "  code and stack not measured: no target compiler (pip install weft[embedded])"
+        )
     _emit(facts, as_json, "\n".join(lines))
+
+
+def _worst_stack(program: Program) -> dict[str, Any] | None:
+    """That of the program that takes most; None where no target compiler was there to ask."""
+    stacks = [s for p in program.manifest["programs"] for s in p["stacks"].values()]
+    return max(stacks, key=lambda stack: int(stack["bytes"]), default=None)
 
 
 def _speed(facts: dict[str, Any]) -> str:
@@ -223,6 +241,7 @@ def graph(model: str, output: str, machine: str | None, as_json: bool) -> None:
     type=click.Choice(["native", "cortex-m4"]),
     help="C compiled for this computer, or the images of PEs as machine code.",
 )
+@click.option("--machine-code", metavar="PE,...", help="Only these are machine code.")
 @click.option("--input", "input_file", type=click.Path(), help=".npy, or .npz with several.")
 @click.option("--output", "output_file", type=click.Path(), help=".npy, or .npz if several.")
 @click.option("--frames", default=1, show_default=True, type=click.IntRange(1, 1_000_000))
@@ -234,6 +253,7 @@ def run(
     mapping: str | None,
     pes: int | None,
     engine: str,
+    machine_code: str | None,
     input_file: str | None,
     output_file: str | None,
     frames: int,
@@ -250,11 +270,12 @@ def run(
     start = time.perf_counter()
     program = _compiled(model, machine, mapping, pes)
     batch = read_frames(program.inputs, input_file, frames, seed)
-    with program.open(engine) as session:
+    chosen = None if machine_code is None else _names(machine_code)
+    with program.open(engine, machine_code=chosen) as session:
         begun = time.perf_counter()
         results = list(session.stream(batch))
         streaming = time.perf_counter() - begun
-        machine_code, counted = session.machine_code, session.instructions
+        ran, counted, emulator = session.machine_code, session.instructions, session.emulator
     outputs = [r if isinstance(r, tuple) else (r,) for r in results]
     digest = output_digest(outputs)
     if output_file is not None:
@@ -264,7 +285,8 @@ def run(
         "engine": engine,
         "frames": len(outputs),
         "measured_fps": round(len(outputs) / streaming, 3),
-        "machine_code": machine_code,
+        "machine_code": ran,
+        "emulator": emulator,
         "instructions": None if counted is None else round(counted / len(outputs)),
         "output_sha256": digest,
         "wall_s": round(time.perf_counter() - start, 3),
@@ -277,18 +299,42 @@ def run(
     text.append(f"  sha256 of the output {digest}")
     if len(outputs) > 1:
         text.append(f"  {report['measured_fps']:g} frames/s on this computer")
-    if machine_code:
-        text.append(
-            f"  machine code on {len(machine_code)} PE(s): "
-            f"{report['instructions']} instructions a frame"
-        )
+    if ran:
+        count = "" if counted is None else f": {report['instructions']} instructions a frame"
+        text.append(f"  machine code on {len(ran)} PE(s), in {emulator}{count}")
     text.append(_speed(report))
     _emit(report, as_json, "\n".join(text))
+
+
+def _names(text: str) -> list[str]:
+    """Names of PEs, separated by commas outside of parentheses, or by blanks."""
+    return [name for name in re.split(r"[\s,]+(?![^()]*\))", text) if name]
 
 
 def _preview(array: Any) -> str:
     values = " ".join(f"{v:g}" for v in array.reshape(-1)[:12])
     return values + (" ..." if array.size > 12 else "")
+
+
+@main.command()
+@click.argument("folder", type=click.Path())
+@click.option("-o", "--output", type=click.Path(), help="Folder for the ELF files.")
+@_JSON
+def images(folder: str, output: str | None, as_json: bool) -> None:
+    """Link the image of every PE of a compiled FOLDER, and show what each takes."""
+    import weft
+    from weft.engines.cortex_m4.footprints import footprint_table, image_footprints
+
+    start = time.perf_counter()
+    program = weft.load(Path(folder))
+    rows = image_footprints(program, Path(output) if output is not None else None)
+    report = {
+        "machine": program.manifest["machine"],
+        "pes_used": len(program.pes),
+        "images": rows,
+        "wall_s": round(time.perf_counter() - start, 3),
+    }
+    _emit(report, as_json, "\n".join(footprint_table(rows)))
 
 
 @main.command()

@@ -69,6 +69,10 @@ class ToolchainError(WeftError):
     """A compiler is missing or rejected its input."""
 
 
+class ImageError(WeftError):
+    """An image has what none may have, such as recursion, or calls that nobody can follow."""
+
+
 class EngineError(WeftError):
     """The runtime returned an error while running a frame, or a session or mesh cannot do what it
     is asked for."""

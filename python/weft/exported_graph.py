@@ -110,7 +110,7 @@ def _class_data(pe_class: PeClass) -> dict[str, Any]:
     return {
         "core": pe_class.core,
         "clock_hz": pe_class.clock_hz,
-        "stack_bytes": pe_class.stack_bytes,
+        "stack_bytes": pe_class.planned_stack_bytes,
         "memory": [
             {"name": r.name, "bytes": r.length, "holds": list(r.holds)} for r in pe_class.memory
         ],

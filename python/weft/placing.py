@@ -81,7 +81,7 @@ class Placing:
         """Bytes for weights and data on a PE of that class."""
         regions = [r for r in pe_class.memory if set(r.holds) & {"constants", "data"}]
         shared = any("code" in region.holds for region in regions)
-        kept = pe_class.stack_bytes + _TABLES_RESERVE + (_CODE_RESERVE if shared else 0)
+        kept = pe_class.planned_stack_bytes + _TABLES_RESERVE + (_CODE_RESERVE if shared else 0)
         return sum(region.length for region in regions) - kept - reserve
 
     def choose(self, reserve: int) -> Mapping | None:

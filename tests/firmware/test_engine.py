@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
-import sys
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,13 @@ pytest.importorskip("unicorn", reason="the Python package unicorn is not install
 
 import weft
 from weft.codegen.manifest import MAPPING
-from weft.codegen.toolchain import find_target_toolchain
-from weft.engines.cortex_m4 import core, images
+from weft.codegen.toolchain import (
+    find_target_toolchain,
+    gcc_target_toolchain,
+    zig_target_toolchain,
+)
+from weft.engines.cortex_m4 import images
+from weft.engines.cortex_m4.image_memory import EXITS
 from weft.engines.cortex_m4.image_pe import ImagePe
 from weft.engines.cortex_m4.session import MachineCodeSession
 from weft.errors import EngineError, ProgramError, ToolchainError
@@ -202,7 +207,7 @@ def test_only_the_transport_leaves_the_emulator(
     """Between two runs of a core, nothing of its memory changes but its arena, which others write
     to, the messages that came in, and the counter of those that were taken: 8 bytes and 6 words a
     message. PEs with a channel for the outside have that one's counters changed, too."""
-    assert core.EXITS == ("weft_port_wait", "weft_image_stop")
+    assert EXITS == ("weft_port_wait", "weft_image_stop")
     seen: dict[int, bytes] = {}
     changed: dict[int, set[int]] = {}
     ring = 8 + 8 * 24
@@ -251,21 +256,48 @@ def patch(session: MachineCodeSession, code: bytes) -> tuple[str, int, str]:
     return row["name"], address, task["name"]
 
 
+# movs r0, #0; movt r0, #0x6000; ldr r0, [r0, #8].
+BAD_LOAD = bytes.fromhex("0020 c6f20000 8068")
+FAULTS = {
+    "usage fault": (UNDEFINED, "a usage fault (kind 6)", 0, "address 0x00000000"),
+    "bus fault": (BAD_LOAD, "a bus fault (kind 5)", 6, "address 0x60000008"),
+    "overflow": (bytes.fromhex("2de9ff4f fce7"), "an overflow of the stack (kind 256)", 0, None),
+    "assertion": (b"\xa5\xde", "a failed assertion (kind 257)", 0, "address 0x00000000"),
+}
+
+
+@pytest.fixture(scope="module", params=["zig", "arm-none-eabi-gcc"])
+def digits_of(request: pytest.FixtureRequest, digits: Program) -> Iterator[Program]:
+    """The program, with images by each compiler in turn."""
+    find = {"zig": zig_target_toolchain, "arm-none-eabi-gcc": gcc_target_toolchain}[request.param]
+    if find("cortex-m4") is None:
+        pytest.skip(f"{request.param} is not installed")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(images, "find_target_toolchain", find)
+        yield digits
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_names_frame_pe_stage_and_address(
-    digits: Program, frames: list[np.ndarray]
+    digits_of: Program, frames: list[np.ndarray], fault: str
 ) -> None:
-    with open_program(digits) as session:
-        name, address, stage = patch(session, UNDEFINED)
+    code, kind, offset, where = FAULTS[fault]
+    with open_program(digits_of) as other, open_program(digits_of) as session:
+        expected = other.run(frames[0]).tobytes()
+        name, address, stage = patch(session, code)
         with pytest.raises(EngineError) as caught:
             session.run(frames[0])
         text = str(caught.value)
         assert text.startswith(f"frame 0: PE {name} (")
-        for part in (stage, "program p", "a usage fault (kind 6)", f"pc {address:#010x} in "):
-            assert part in text
-        with pytest.raises(EngineError, match="a usage fault"):  # it stays so
+        if where is None:
+            limit = list(session._pes.values())[1].core.symbol("weft_ld_stack_limit")
+            where = f"address {limit - 4:#010x}"
+        at = f"at pc {address + offset:#010x} in "
+        for part in (stage, "program p", kind, at, where):
+            assert part in text, text
+        with pytest.raises(EngineError, match=re.escape(kind)):  # it stays so
             session.run(frames[0])
-    with open_program(digits) as session:  # and another session knows nothing of it
-        session.run(frames[0])
+        assert other.run(frames[0]).tobytes() == expected  # and another goes on
 
 
 def test_a_kernel_without_end_meets_the_deadline(
@@ -315,16 +347,6 @@ def test_a_native_pe_that_fails_beside_machine_code(
 
 
 # --- what does not work --------------------------------------------------------------------------
-
-
-def test_without_the_emulator_the_error_says_what_to_install(
-    digits: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("core", "image_pe"):
-        monkeypatch.delitem(sys.modules, f"weft.engines.cortex_m4.{name}")
-    monkeypatch.setitem(sys.modules, "unicorn", None)
-    with pytest.raises(EngineError, match=r"pip install weft\[emulate\]"):
-        digits.open("cortex-m4")
 
 
 def test_without_a_compiler_the_error_says_what_to_install(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,103 +12,34 @@ import pytest
 pytest.importorskip("unicorn", reason="the Python package unicorn is not installed")
 
 from elftools.elf.elffile import ELFFile
+from emulation.building import (
+    CONSTANTS,
+    HASH,
+    SRAM_BYTES,
+    STACK_BYTES,
+    UNUSED,
+    Builder,
+    check_frames,
+    frames,
+    plus,
+    sram,
+    start,
+)
 from emulation.pe import BudgetExceededError, FaultError, Pe, StoppedError
-from emulation.tiny_program import ARENA_BYTES, FRAME_BYTES, tiny_tables, write_tiny_program
+from emulation.tiny_program import ARENA_BYTES, FRAME_BYTES, tiny_tables
 
-from weft.codegen.images import Image, build_image, linker_script, object_sizes
-from weft.codegen.tables import VERSION
-from weft.codegen.toolchain import Toolchain, gcc_target_toolchain, zig_target_toolchain
-from weft.errors import DoesNotFitError, MachineError, ToolchainError
+from weft.codegen.elf import ElfFile
+from weft.codegen.images import Image, object_sizes
+from weft.codegen.linked import allocators, software_float, undefined
+from weft.codegen.linker_script import linker_script
+from weft.codegen.toolchain import Toolchain, zig_target_toolchain
+from weft.errors import DoesNotFitError, ImageError, MachineError, ToolchainError
 from weft.machines import MemoryRegion
 
-CPU = "cortex-m4"
-HASH = "0123456789abcdef" * 4
-STACK_BYTES = 2048
-SRAM_BYTES = 128 * 1024
+RUNTIME_TEXT_LIMIT, RUNTIME_RAM_LIMIT = 6144, 1024
 
-
-def sram(length: int) -> MemoryRegion:
-    return MemoryRegion("sram", 0, length, ("code", "constants", "data"))
-
-
-SRAM = sram(SRAM_BYTES)
-CONSTANTS = bytes(range(100, 100 + FRAME_BYTES))
-RUNTIME_TEXT_LIMIT = 6144
-
-FAULT_BUS, FAULT_USAGE, FAULT_STACK = 5, 6, 256
+FAULT_BUS, FAULT_USAGE, FAULT_STACK, FAULT_ASSERTION = 5, 6, 256, 257
 E_VERSION = 5
-
-# Kernels that look at nothing must say so.
-_UNUSED = (
-    "    (void)in; (void)constants; (void)rows; (void)row_bytes; (void)in_stride; (void)out;\n"
-)
-
-Builder = Callable[..., Image]
-
-
-@pytest.fixture(scope="module", params=["zig", "arm-none-eabi-gcc"])
-def toolchain(request: pytest.FixtureRequest) -> Toolchain:
-    is_zig = request.param == "zig"
-    found = zig_target_toolchain(CPU) if is_zig else gcc_target_toolchain(CPU)
-    if found is None:
-        missing = "the Python package ziglang" if is_zig else request.param
-        pytest.skip(f"{missing} is not installed")
-    return found
-
-
-@pytest.fixture
-def build(toolchain: Toolchain, tmp_path: Path) -> Builder:
-    def build_one(
-        *,
-        memory: tuple[MemoryRegion, ...] = (SRAM,),
-        constants: bytes = CONSTANTS,
-        optimise: str = "-O2",
-        stack_bytes: int = STACK_BYTES,
-        arena_bytes: int = ARENA_BYTES,
-        tables_version: int = VERSION,
-        **kernel: str,
-    ) -> Image:
-        folder = write_tiny_program(
-            tmp_path / "program",
-            constants,
-            arena_bytes=arena_bytes,
-            tables_version=tables_version,
-            **kernel,
-        )
-        return build_image(
-            folder,
-            "p0",
-            memory=memory,
-            stack_bytes=stack_bytes,
-            toolchain=toolchain,
-            out=tmp_path / "p0.elf",
-            runtime_hash=HASH,
-            optimise=optimise,
-        )
-
-    return build_one
-
-
-def start(image: Image, memory: tuple[MemoryRegion, ...] = (SRAM,)) -> Pe:
-    pe = Pe(image.elf, [(region.origin, region.length) for region in memory])
-    pe.run()
-    return pe
-
-
-def frames(count: int) -> list[bytes]:
-    source = random.Random(0)
-    return [source.randbytes(FRAME_BYTES) for _ in range(count)]
-
-
-def plus(frame: bytes, constants: bytes) -> bytes:
-    return bytes((a + b) & 0xFF for a, b in zip(frame, constants, strict=True))
-
-
-def check_frames(pe: Pe, expected: Callable[[bytes], bytes], count: int = 4) -> None:
-    for frame in frames(count):
-        pe.feed(0, frame)
-        pe.run()
-        assert pe.collect(1) == expected(frame)
 
 
 @pytest.mark.parametrize("optimise", ["-O2", "-Os"])
@@ -162,7 +92,7 @@ static void *(*const keep_copy)(void *, const void *, size_t) = memcpy;
 static void *(*const keep_move)(void *, const void *, size_t) = memmove;
 static void *(*const keep_fill)(void *, int, size_t) = memset;
 """
-    body = _UNUSED + '    __asm volatile("" ::"r"(keep_copy), "r"(keep_move), "r"(keep_fill));\n'
+    body = UNUSED + '    __asm volatile("" ::"r"(keep_copy), "r"(keep_move), "r"(keep_fill));\n'
     pe = start(build(declarations=keep, body=body, optimise=optimise))
     source = random.Random(1)
     base, size = 0x10000, 96
@@ -221,7 +151,7 @@ def test_division_of_64_bits_brings_its_helper(build: Builder) -> None:
 def test_instructions_are_counted(build: Builder, slice_: int) -> None:
     counts = []
     for nops in (0, 25):
-        body = _UNUSED + f'    __asm volatile(".rept {nops}\\n nop\\n nop.w\\n .endr");\n'
+        body = UNUSED + f'    __asm volatile(".rept {nops}\\n nop\\n nop.w\\n .endr");\n'
         pe = start(build(body=body))
         before = pe.core.instructions
         pe.feed(0, frames(1)[0])
@@ -243,7 +173,7 @@ def fault_of(image: Image) -> tuple[Pe, FaultError]:
 
 
 def test_a_bad_access_is_recorded(build: Builder) -> None:
-    image = build(body=_UNUSED + "    *(volatile uint32_t *)0x40000010u = 7u;\n    out[0] = 1;\n")
+    image = build(body=UNUSED + "    *(volatile uint32_t *)0x40000010u = 7u;\n    out[0] = 1;\n")
     pe, error = fault_of(image)
     record = error.record
     assert record.kind == FAULT_BUS
@@ -259,7 +189,7 @@ def test_a_bad_access_is_recorded(build: Builder) -> None:
 
 def test_a_fault_within_a_block_is_recorded_where_it_is(build: Builder) -> None:
     body = (
-        _UNUSED
+        UNUSED
         + """\
     __asm volatile("movs r0, #0\\n movt r0, #0x4000\\n nop\\n nop\\n"
                    ".global weft_bad_load\\n weft_bad_load: ldr r1, [r0, #8]\\n nop\\n"
@@ -273,35 +203,104 @@ def test_a_fault_within_a_block_is_recorded_where_it_is(build: Builder) -> None:
 
 
 def test_an_undefined_instruction_is_recorded(build: Builder) -> None:
-    _, error = fault_of(build(body=_UNUSED + '    __asm volatile("udf #0");\n'))
+    _, error = fault_of(build(body=UNUSED + '    __asm volatile("udf #0");\n'))
     assert error.record.kind == FAULT_USAGE
     assert error.record.cfsr == 1 << 16
     assert error.record.address == 0
 
 
+def patched_fault(image: Image, code: str) -> FaultError:
+    """The fault of machine code, in hexadecimal digits, in place of the kernel: what no compiler
+    makes, or what would not be linked."""
+    pe = start(image)
+    pe.core.write(image.symbol("tiny") & ~1, bytes.fromhex(code))
+    pe.feed(0, frames(1)[0])
+    with pytest.raises(FaultError) as caught:
+        pe.run()
+    return caught.value
+
+
 def test_a_jump_out_of_memory_is_recorded(build: Builder) -> None:
-    body = _UNUSED + "    ((void (*)(void))(uintptr_t)0x60000001u)();\n    out[0] = 1;\n"
-    _, error = fault_of(build(body=body))
+    """movw r0, #1; movt r0, #0x6000; bx r0"""
+    error = patched_fault(build(), "40f20100 c6f20000 0047")
     assert error.record.kind == FAULT_BUS
     assert error.record.pc == 0x60000000
 
 
 def test_a_fault_without_a_stack_is_recorded(build: Builder) -> None:
-    body = _UNUSED + '    __asm volatile("mov r0, #0\\n mov sp, r0\\n udf #0");\n'
-    _, error = fault_of(build(body=body))
+    """movs r0, #0; mov sp, r0; udf #0"""
+    error = patched_fault(build(), "0020 8546 00de")
     assert error.record.kind == FAULT_BUS
     assert error.record.cfsr == 1 << 16 | 1 << 12  # UNDEFINSTR, and STKERR on top of it
     assert (error.record.pc, error.record.lr) == (0, 0)
 
 
-def test_a_stack_that_is_too_small_is_recorded(build: Builder) -> None:
-    body = (
-        _UNUSED + "    volatile int8_t big[600];\n    for (int i = 0; i < 600; ++i) big[i] = 1;\n"
-    )
-    body += "    out[0] = big[0];\n"
-    start(build(body=body))
-    _, error = fault_of(build(body=body, stack_bytes=512, arena_bytes=4096))
-    assert error.record.kind == FAULT_STACK
+# b . behind a push, a sub, an str and a vpush of 600 bytes and more, or of some words for ever.
+OVERFLOWS = {
+    "push": "f0b5 fde7",
+    "push.w": "2de9f04f fce7",
+    "sub": "adf5007d adf5007d adf5007d adf5007d fee7",
+    "subw": "adf2e93d adf2e93d fee7",
+    "strd": "6de9ff01 6de9ff01 fce7",
+    "str": "4df8ff0d 4df8ff0d fce7",
+    "vpush": "2ded108b fce7",
+}
+
+
+@pytest.mark.parametrize("code", OVERFLOWS.values(), ids=OVERFLOWS)
+def test_an_overflow_of_the_stack_is_recorded_where_it_is(build: Builder, code: str) -> None:
+    image = build()
+    error = patched_fault(image, code)
+    record = error.record
+    assert record.kind == FAULT_STACK
+    assert record.cfsr == 1 << 7 | 1 << 1  # MMARVALID, DACCVIOL
+    assert record.address == image.symbol("weft_ld_stack_limit") - 4
+    at = image.symbol("tiny") & ~1
+    assert at <= record.pc <= at + len(bytes.fromhex(code))
+    assert "an overflow of the stack (kind 256) at pc" in str(error)
+    assert " in tiny, lr" in str(error)
+
+
+def test_a_guard_that_was_overwritten_is_recorded(build: Builder) -> None:
+    """For cores that do not refuse it when it happens: ldr r0, =guard + 8; str r0, [r0]; bx lr"""
+    image = build()
+    address = image.symbol("weft_ld_stack_guard") + 8
+    first = 0xF240 | (address >> 11 & 1) << 10 | address >> 12  # movw r0, #address
+    second = (address >> 8 & 7) << 12 | address & 0xFF
+    code = b"".join(half.to_bytes(2, "little") for half in (first, second, 0x6000, 0x4770))
+    error = patched_fault(image, code.hex())
+    assert (error.record.kind, error.record.address) == (FAULT_STACK, address)
+
+
+def test_a_failed_assertion_is_recorded_where_it_is(build: Builder) -> None:
+    declarations = '#include "runtime/port/cortex_m/image.h"\n'
+    body = UNUSED + "    WEFT_ASSERT(in[0] != 5);\n    out[0] = 1;\n"
+    image = build(declarations=declarations, body=body)
+    pe = start(image)
+    frame = bytes(FRAME_BYTES)
+    pe.feed(0, frame)
+    pe.run()
+    pe.collect(1)
+    pe.feed(0, b"\x05" + frame[1:])
+    with pytest.raises(
+        FaultError, match=r"a failed assertion \(kind 257\) at pc .* in tiny"
+    ) as caught:
+        pe.run()
+    pc = caught.value.record.pc
+    assert pe.core.read(pc, 2) == bytes.fromhex("a5de")
+
+
+@pytest.mark.parametrize(("offset", "count"), [(4, 1), (8 + 8 * 24, 9)])
+def test_a_network_that_loses_count_fails_an_assertion(
+    build: Builder, offset: int, count: int
+) -> None:
+    """It says that more was taken than posted, or that it posted more than there is room for."""
+    pe = start(build(pes=2))
+    pe.core.set_word(pe.symbol("weft_image_mail") + offset, count)
+    pe.feed(0, frames(1)[0])
+    with pytest.raises(FaultError) as caught:
+        pe.run()
+    assert caught.value.record.kind == FAULT_ASSERTION
 
 
 def test_an_error_status_stops_the_image(build: Builder) -> None:
@@ -311,7 +310,7 @@ def test_an_error_status_stops_the_image(build: Builder) -> None:
 
 
 def test_a_kernel_without_end_is_noticed(build: Builder) -> None:
-    body = _UNUSED + '    for (;;) __asm volatile("nop");\n'
+    body = UNUSED + '    for (;;) __asm volatile("nop");\n'
     pe = start(build(body=body))
     pe.feed(0, frames(1)[0])
     with pytest.raises(BudgetExceededError):
@@ -351,6 +350,32 @@ def test_nothing_is_missing_and_no_library_is_linked(build: Builder) -> None:
     names = symbol_names(image.elf, undefined=False)
     assert [name for name in names if _ALLOCATOR.match(name) or _SOFT_FLOAT.match(name)] == []
     assert helpers(image) == []
+    elf = ElfFile(image.elf)
+    assert (undefined(elf), allocators(elf), software_float(elf)) == ([], [], [])
+
+
+def test_floating_point_in_software_is_seen(build: Builder) -> None:
+    """Of floats, the FPU computes all but the conversion of 64-bit integers."""
+    body = UNUSED + "    out[0] = (int8_t)((float)((int64_t)rows << row_bytes) * (float)in[0]);\n"
+    assert software_float(ElfFile(build(body=body).elf))
+
+
+def test_doubles_are_refused(build: Builder) -> None:
+    """The libraries of both compilers jump about in a way that nobody follows."""
+    body = UNUSED + "    out[0] = (int8_t)((double)rows * ((double)in[0] + (double)row_bytes));\n"
+    with pytest.raises(ImageError, match="cannot be followed"):
+        build(body=body)
+
+
+def test_a_heap_is_refused(build: Builder) -> None:
+    declarations = """\
+void *malloc(size_t size);
+static uint8_t heap[64];
+__attribute__((noinline)) void *malloc(size_t size) { return heap + (size & 63u); }
+"""
+    body = UNUSED + "    *(volatile uint8_t *)malloc((size_t)rows) = 1;\n    out[0] = 1;\n"
+    with pytest.raises(ImageError, match="program p0 allocates memory with malloc"):
+        build(declarations=declarations, body=body)
 
 
 def test_section_sizes_add_up(build: Builder) -> None:
@@ -359,9 +384,11 @@ def test_section_sizes_add_up(build: Builder) -> None:
     assert sections["arena"] == ARENA_BYTES
     assert sections["stack"] == STACK_BYTES
     assert sections["tables"] == len(tiny_tables().to_bytes())
+    assert sections["channels"] == 4 * tiny_tables().assign_state()
     assert sections["data"] == 0
     assert 0 < sections["bss"] < 640
     assert 0 < sections["text"] < RUNTIME_TEXT_LIMIT
+    assert sections["data"] + sections["bss"] + sections["channels"] <= RUNTIME_RAM_LIMIT
     parts = sum(size for name, size in sections.items() if name != "total")
     assert parts <= sections["total"] <= parts + 64 < SRAM_BYTES
 
@@ -369,8 +396,8 @@ def test_section_sizes_add_up(build: Builder) -> None:
 def test_object_sizes_bound_the_image(build: Builder, toolchain: Toolchain, tmp_path: Path) -> None:
     image = build()
     sizes = object_sizes(tmp_path / "program", {"p0": ["tiny"]}, toolchain)["p0"]
-    state = 4 * tiny_tables().assign_state()
-    assert sizes["bss"] + state <= image.sections["bss"] <= sizes["bss"] + state + 16
+    assert image.sections["channels"] == 4 * tiny_tables().assign_state()
+    assert sizes["bss"] <= image.sections["bss"] <= sizes["bss"] + 16
     text = sizes["kernels"] + sizes["program"] + sizes["runtime"]
     assert image.sections["text"] <= text + 64
 
@@ -381,7 +408,7 @@ def test_code_and_data_may_have_regions_of_their_own(build: Builder) -> None:
         MemoryRegion("sram", 0x20000000, 0x4000, ("data",)),
     )
     declarations = "int32_t counter = 41;\n"
-    body = _UNUSED + "    out[0] = (int8_t)++counter;\n"
+    body = UNUSED + "    out[0] = (int8_t)++counter;\n"
     image = build(memory=memory, declarations=declarations, body=body)
     assert image.symbol("weft_image_pe") >= 0x20000000
     assert image.symbol("weft_pe_constants") < 0x20000000
@@ -416,11 +443,11 @@ def test_an_image_that_just_fits_is_linked(build: Builder) -> None:
 
 def test_what_the_compiler_rejects_is_named(build: Builder) -> None:
     with pytest.raises(ToolchainError, match=r"rejects kernels\.c.*no_such_variable"):
-        build(body=_UNUSED + "    out[0] = no_such_variable;\n")
+        build(body=UNUSED + "    out[0] = no_such_variable;\n")
 
 
 def test_a_missing_function_is_named(build: Builder) -> None:
-    body = _UNUSED + "    out[0] = (int8_t)no_such_function();\n"
+    body = UNUSED + "    out[0] = (int8_t)no_such_function();\n"
     with pytest.raises(ToolchainError, match=r"does not link program p0.*no_such_function"):
         build(declarations="int no_such_function(void);\n", body=body)
 

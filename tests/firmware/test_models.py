@@ -15,7 +15,9 @@ pytest.importorskip("unicorn", reason="the Python package unicorn is not install
 from emulation.pe import Pe
 
 import weft
+from weft.codegen.elf import ElfFile
 from weft.codegen.images import Image, build_image
+from weft.codegen.linked import software_float
 from weft.codegen.runtime_sources import runtime_hash
 from weft.codegen.toolchain import Toolchain, gcc_target_toolchain, zig_target_toolchain
 from weft.machines import load_machine
@@ -94,7 +96,9 @@ def test_kws_on_one_pe(toolchain: Toolchain, tmp_path: Path) -> None:
     assert hashlib.sha256(model.read_bytes()).hexdigest() in sums
     program = weft.compile(model, MACHINE)
     image = build(program, toolchain, tmp_path / "kws.elf")
-    assert image.sections["total"] <= PE_CLASS.memory_bytes
+    assert image.sections["total"] <= 64 << 10
+    assert software_float(ElfFile(image.elf)) == []
+    assert image.sections["stack"] == image.stack.bytes < 1024
     if toolchain.version in program.manifest["programs"][0]["sizes_from"].values():
         assert image.sections["total"] <= program.sram_bytes
     reference = np.load(MODELS / "kws_ref.npz")

@@ -16,13 +16,14 @@ from xdsl.dialects.func import FuncOp
 from weft import __version__
 from weft.codegen.fit import Footprint, check_fit
 from weft.codegen.folder import MeshData, write_sources
-from weft.codegen.images import object_sizes
+from weft.codegen.images import check_stack, object_sizes, program_stacks
 from weft.codegen.load_map import write_load_map
 from weft.codegen.manifest import FORMAT, MAPPING, write_manifest
 from weft.codegen.mesh_tables import ChannelEnd, PeCode, mesh_tables
 from weft.codegen.program_c import PeData
 from weft.codegen.runtime_sources import runtime_hash
-from weft.codegen.toolchain import find_target_toolchain
+from weft.codegen.stack import StackUse
+from weft.codegen.toolchain import Toolchain, find_target_toolchain
 from weft.dialects.fabric import MeshOp
 from weft.kernels.hand_written import HandWritten
 from weft.machines.model import Machine, Pe, PeClass
@@ -36,8 +37,18 @@ _ALIGNMENT = 16
 # What a PE's context takes on a 32-bit core if no target compiler is there to ask.
 _CONTEXT_BYTES = 64
 
-#: Bytes of the objects of a program, by part; of programs by name; of those by PE class.
-Measured = Table[str, Table[str, Table[str, int]]]
+
+@dataclass(frozen=True)
+class Measured:
+    """A program as the target's compiler makes it: bytes of its objects, by part, and what it takes
+    of its stack at worst."""
+
+    objects: Table[str, int]
+    stack: StackUse
+
+
+#: By PE class; then by program.
+AllMeasured = Table[str, Table[str, Measured]]
 
 
 @dataclass(frozen=True)
@@ -88,20 +99,22 @@ def place_on(compilation: Compilation, machine: Machine, mapping: Mapping) -> Pl
     return Placed(compilation, machine, mapping, pes, codes, ends)
 
 
-def _footprint(code: PeCode, pe_class: PeClass, measured: Table[str, int] | None) -> Footprint:
+def _footprint(code: PeCode, pe_class: PeClass, measured: Measured | None) -> Footprint:
     tables = code.tables
     state = tables.assign_state() * _WORD
-    size, variables = None, _CONTEXT_BYTES
+    size, variables, stack = None, _CONTEXT_BYTES, pe_class.stack_bytes
     if measured is not None:
-        size = measured["kernels"] + measured["program"] + measured["runtime"]
-        variables = measured["data"] + measured["bss"]
+        objects = measured.objects
+        size = objects["kernels"] + objects["program"] + objects["runtime"]
+        variables = objects["data"] + objects["bss"]
+        stack = measured.stack.bytes if stack is None else stack
     return Footprint(
         size,
         len(tables.words()) * _WORD,
         len(code.constants),
         tables.arena_bytes,
         state + variables,
-        pe_class.stack_bytes,
+        stack,
     )
 
 
@@ -170,14 +183,14 @@ def finish(
     (folder / MAPPING).write_text(text, encoding="utf-8", newline="\n")
     pe_classes = {code.number: placed.class_of(code) for code in placed.workers}
     write_load_map(folder, placed.mesh, placed.codes, placed.ends, bytes_.pes, pe_classes)
-    measured: dict[str, dict[str, dict[str, int]]] = {}
+    measured: dict[str, dict[str, Measured]] = {}
     versions: dict[str, str | None] = {}
     for class_name, (pe_class, programs) in placed.classes().items():
         toolchain = find_target_toolchain(pe_class.core)
         versions[class_name] = toolchain.version if toolchain is not None else None
         if toolchain is not None:
-            measured[class_name] = object_sizes(
-                folder, programs, toolchain, sources_of=_hand_written(placed)
+            measured[class_name] = _measure(
+                folder, pe_class, programs, toolchain, _hand_written(placed)
             )
     manifest: dict[str, Any] = {
         "format": FORMAT,
@@ -195,6 +208,22 @@ def finish(
         "hand_written": _stages_by_hand(placed),
     }
     write_manifest(folder, manifest)
+
+
+def _measure(
+    folder: Path,
+    pe_class: PeClass,
+    programs: Table[str, Sequence[str]],
+    toolchain: Toolchain,
+    sources_of: Table[str, Sequence[str]],
+) -> dict[str, Measured]:
+    """By program. Raises ``DoesNotFitError`` if one takes more stack than PEs of the class have."""
+    objects = object_sizes(folder, programs, toolchain, sources_of=sources_of)
+    stacks = program_stacks(folder, list(programs), toolchain)
+    if pe_class.stack_bytes is not None:
+        for name, stack in stacks.items():
+            check_stack(f"program {name}", stack, pe_class.stack_bytes)
+    return {name: Measured(objects[name], stacks[name]) for name in programs}
 
 
 def _hand_written(placed: Placed) -> dict[str, Sequence[str]]:
@@ -236,7 +265,7 @@ def _packing(compilation: Compilation) -> dict[str, Any]:
 
 
 def _programs(
-    placed: Placed, measured: Measured, versions: Table[str, str | None]
+    placed: Placed, measured: AllMeasured, versions: Table[str, str | None]
 ) -> list[dict[str, Any]]:
     rows = []
     for program in placed.mesh.programs:
@@ -247,14 +276,19 @@ def _programs(
                 "name": name,
                 "kernels": [k.data for k in program.kernels],
                 "pes": sum(c.program == name for c in placed.workers),
-                "objects": {c: measured[c][name] for c in classes if c in measured},
+                "objects": {c: measured[c][name].objects for c in classes if c in measured},
+                "stacks": {c: _stack(measured[c][name].stack) for c in classes if c in measured},
                 "sizes_from": {c: versions[c] for c in classes},
             }
         )
     return rows
 
 
-def _pe(placed: Placed, code: PeCode, data: PeData, measured: Measured) -> dict[str, Any]:
+def _stack(stack: StackUse) -> dict[str, Any]:
+    return {"bytes": stack.bytes, "chain": [list(part) for part in stack.chain]}
+
+
+def _pe(placed: Placed, code: PeCode, data: PeData, measured: AllMeasured) -> dict[str, Any]:
     row: dict[str, Any] = {
         **{k: v for k, v in asdict(data).items() if k.endswith(("_at", "_bytes"))},
         "name": data.name,

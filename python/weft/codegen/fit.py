@@ -28,17 +28,18 @@ _PURPOSE = {
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes of one program's sections on its PE. ``code`` is None where it is not measured."""
+    """Bytes of one program's sections on its PE. ``code`` is None where it is not measured, and
+    ``stack`` where it is as large as needed and that is not known yet."""
 
     code: int | None
     tables: int
     constants: int
     arena: int
     state: int
-    stack: int
+    stack: int | None
 
     def sections(self) -> dict[str, int]:
-        """By name, unmeasured code left out."""
+        """By name, what is not known left out."""
         named = {name: getattr(self, name) for name in _PURPOSE}
         return {name: size for name, size in named.items() if size is not None}
 

@@ -31,6 +31,11 @@ class Session(ABC):
         return []
 
     @property
+    def emulator(self) -> str | None:
+        """What runs these, None if there are none."""
+        return None
+
+    @property
     def instructions(self) -> int | None:
         """How many instructions those have run since their start, None if none is counted."""
         return None

@@ -42,9 +42,10 @@ def describe(machine: Machine) -> str:
     lines.append(f"  PEs: {len(pes)}, usable {len(machine.usable())}")
     for pe_class in machine.classes.values():
         count = sum(machine.class_of(pe) is pe_class for pe in pes)
+        stack = "as computed" if pe_class.stack_bytes is None else f"{pe_class.stack_bytes} bytes"
         lines.append(
             f"  class {pe_class.name}: {count} x {pe_class.core} at "
-            f"{pe_class.clock_hz // 1_000_000} MHz, stack {pe_class.stack_bytes} bytes"
+            f"{pe_class.clock_hz // 1_000_000} MHz, stack {stack}"
         )
         for region in pe_class.memory:
             lines.append(

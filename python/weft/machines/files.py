@@ -29,6 +29,8 @@ else:
     import tomli as tomllib
 
 FORMAT = 1
+# In place of the bytes of a stack: as many as an image takes at worst.
+_AUTO = "auto"
 _CORES = ("cortex-m4f",)
 _MAX_PES = 1 << 20
 
@@ -134,19 +136,25 @@ class _Reader:
 
     def pe_class(self, name: str, data: Any) -> PeClass:
         where = f"pe_class.{name}"
-        keys = dict.fromkeys(("core", "clock_mhz", "stack_bytes", "memory"), True)
-        data = self.table(data, where, {**keys, "cost": False})
+        keys = dict.fromkeys(("core", "clock_mhz", "memory"), True)
+        data = self.table(data, where, {**keys, "stack_bytes": False, "cost": False})
         core = self.text(data["core"], f"{where}.core")
         if core not in _CORES:
             self.fail(f"{where}.core", f"'{core}' is not known; known are {', '.join(_CORES)}")
-        stack = self.integer(data["stack_bytes"], f"{where}.stack_bytes", 256, 1 << 20)
-        if stack % 8:
-            self.fail(f"{where}.stack_bytes", f"must be a multiple of 8, not {stack}")
+        stack = self.stack(data.get("stack_bytes", _AUTO), f"{where}.stack_bytes")
         memory = self.list_of(data["memory"], f"{where}.memory", self.region)
         self.check_memory(memory, f"{where}.memory")
         clock = self.integer(data["clock_mhz"], f"{where}.clock_mhz", 1, 10_000)
         cost = self.cost(data.get("cost", {}), f"{where}.cost")
         return PeClass(name, core, clock * 1_000_000, stack, tuple(memory), cost)
+
+    def stack(self, value: Any, where: str) -> int | None:
+        if value == _AUTO:
+            return None
+        stack = self.integer(value, where, 256, 1 << 20)
+        if stack % 8:
+            self.fail(where, f"must be a multiple of 8, not {stack}")
+        return stack
 
     def cost(self, data: Any, where: str) -> CostData:
         general = ("mac", "element", "byte", "message", "firing")

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 #: What a memory region may hold.
 PURPOSES = ("code", "constants", "data")
 
+# More than images were seen to take; what they take is checked once they are compiled.
+_PLANNED_STACK_BYTES = 1024
+
 #: Links whose rates a machine file may give, in bytes a second: to the host, and to DRAM.
 LINKS = ("host", "dram")
 
@@ -68,14 +71,20 @@ class CostData:
 
 @dataclass(frozen=True)
 class PeClass:
-    """One kind of PE. ``clock_hz`` in Hz, ``stack_bytes`` out of the memory for data."""
+    """One kind of PE. ``clock_hz`` in Hz, ``stack_bytes`` out of the memory for data: None gives
+    every image the stack that it takes at worst."""
 
     name: str
     core: str
     clock_hz: int
-    stack_bytes: int
+    stack_bytes: int | None
     memory: tuple[MemoryRegion, ...]
     cost: CostData = CostData()
+
+    @property
+    def planned_stack_bytes(self) -> int:
+        """What to set aside for the stack before there is any code."""
+        return _PLANNED_STACK_BYTES if self.stack_bytes is None else self.stack_bytes
 
     @property
     def memory_bytes(self) -> int:

@@ -10,7 +10,7 @@
 #include "mail.h"
 #include "weft/pe.h"
 
-/* Kinds of faults: the number of the ARMv7-M exception, except for the last. */
+/* Kinds of faults: the number of the ARMv7-M exception, except for the last two. */
 enum {
     WEFT_FAULT_NONE = 0,
     WEFT_FAULT_NMI = 2,
@@ -18,18 +18,31 @@ enum {
     WEFT_FAULT_MEMORY = 4,
     WEFT_FAULT_BUS = 5,
     WEFT_FAULT_USAGE = 6,
-    WEFT_FAULT_STACK = 256 /* the guard word below the stack was overwritten: it is too small */
+    WEFT_FAULT_STACK = 256,    /* the stack overflowed into the guard below it */
+    WEFT_FAULT_ASSERTION = 257 /* a WEFT_ASSERT failed, at pc */
 };
+
+/* Ends the image with WEFT_FAULT_ASSERTION, whose pc is here, unless `condition` holds: for what
+ * nobody can mend any more. A failed one takes a single instruction, which nothing else uses. Any
+ * context. */
+#define WEFT_ASSERTION_FAILED 0xDEA5u /* udf #0xA5 */
+#define WEFT_ASSERT(condition)                        \
+    do {                                              \
+        if (!(condition)) {                           \
+            __asm volatile("udf #0xA5" ::: "memory"); \
+            __builtin_unreachable();                  \
+        }                                             \
+    } while (0)
 
 /* All zero until a fault. `kind` is written last: once it is not WEFT_FAULT_NONE, the rest is
  * there. */
 typedef struct weft_fault_record {
     uint32_t kind;
-    uint32_t pc;      /* of the instruction at fault; 0 if not known */
+    uint32_t pc;      /* of the instruction at fault; 0 if not known, as after a late look */
     uint32_t lr;      /* where its function would have returned to; 0 if not known */
     uint32_t cfsr;    /* configurable fault status register, 0xE000ED28 */
     uint32_t hfsr;    /* hard fault status register, 0xE000ED2C */
-    uint32_t address; /* the data address that was refused; 0 if not known */
+    uint32_t address; /* of the data that was refused, or of the guard; 0 if not known */
 } weft_fault_record_t;
 
 extern volatile weft_fault_record_t weft_fault_record;
@@ -59,6 +72,10 @@ void weft_port_wait(void);
 
 /* Signals an event to whoever shares this PE's memory and sleeps. Any context. */
 void weft_port_notify(void);
+
+/* The word of the stack's guard that was overwritten, from above the first; null if none was. Thread
+ * context. */
+const volatile uint32_t *weft_image_overwritten(void);
 
 /* Where an image ends after a fault or an error status: sleeps for ever. Any context. It is never
  * inlined, so that one breakpoint sees every end. */

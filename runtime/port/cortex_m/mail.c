@@ -32,6 +32,7 @@ REPLACEABLE void weft_port_poll(weft_pe_t *pe)
 {
     weft_mail_t *mail = pe->port;
     weft_mail_ring_t *in = &mail->in;
+    WEFT_ASSERT(weft_port_observe(&in->posted) - in->taken <= WEFT_MAIL_MESSAGES);
     while (in->taken != weft_port_observe(&in->posted)) {
         const weft_status_t status = deliver(pe, message_at(in, in->taken));
         weft_port_publish(&in->taken, in->taken + 1u);
@@ -44,13 +45,15 @@ REPLACEABLE void weft_port_poll(weft_pe_t *pe)
 /* Sleeps until at most `left` messages are not taken yet, or until the PE is told to stop. */
 static weft_status_t wait_until_taken(weft_mail_t *mail, uint32_t left)
 {
-    while (mail->out.posted - weft_port_observe(&mail->out.taken) > left) {
+    for (;;) {
+        const uint32_t under_way = mail->out.posted - weft_port_observe(&mail->out.taken);
+        WEFT_ASSERT(under_way <= WEFT_MAIL_MESSAGES);
+        if (under_way <= left) return WEFT_OK;
         weft_port_poll(mail->pe);
         const uint32_t fault = weft_port_observe(&mail->pe->told_fault);
         if (fault != (uint32_t)WEFT_OK) return (weft_status_t)fault;
         weft_port_wait();
     }
-    return WEFT_OK;
 }
 
 static weft_status_t post(weft_mail_t *mail, weft_message_t message)

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An image: one program, the data and storage of PE number WEFT_PE (pes.h of the compiled program),
  * and the loop that steps it. */
+#include <stddef.h>
+
 #include "image.h"
 #include "pes.h"
 
 /* C has no arrays of length 0. */
 #define AT_LEAST_ONE(count) ((count) > 0u ? (count) : 1u)
-
-/* Its address is set by the linker script. */
-extern volatile uint32_t weft_ld_stack_limit[];
-
-#define STACK_GUARD 0x57465447u
 
 /* In a section of its own, so that it can be placed, and counted apart from other variables. */
 uint8_t weft_image_arena[AT_LEAST_ONE(WEFT_PE_ARENA_BYTES)]
@@ -40,8 +37,17 @@ static weft_status_t initialise(void)
     };
     weft_image_mail.pe = &weft_image_pe;
     weft_image_runtime_hash = weft_runtime_hash();
-    weft_ld_stack_limit[0] = STACK_GUARD;
     return weft_pe_init(&weft_image_pe, &config);
+}
+
+/* For cores whose memory protection unit did not see it, or that have none. */
+static void stop_after_overflow(void)
+{
+    const volatile uint32_t *word = weft_image_overwritten();
+    if (word == NULL) return;
+    weft_fault_record.address = (uint32_t)(uintptr_t)word;
+    weft_fault_record.kind = WEFT_FAULT_STACK;
+    weft_image_stop();
 }
 
 void weft_image_main(void)
@@ -50,10 +56,7 @@ void weft_image_main(void)
     while (status == WEFT_OK || status == WEFT_IDLE) {
         weft_port_poll(&weft_image_pe);
         status = weft_pe_step(&weft_image_pe);
-        if (weft_ld_stack_limit[0] != STACK_GUARD) {
-            weft_fault_record.kind = WEFT_FAULT_STACK;
-            weft_image_stop();
-        }
+        stop_after_overflow();
         if (status == WEFT_IDLE) weft_port_wait();
     }
     weft_image_status = (uint32_t)status;

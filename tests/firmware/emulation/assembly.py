@@ -18,13 +18,15 @@ _HEAD = """\
     .fpu fpv4-sp-d16
 """
 
-# What the emulator asks of an image: vectors at the start of .text, and its two exits.
+# What the emulator asks of an image: vectors at the start of .text, its two exits, and how far the
+# stack may grow down.
 _IMAGE = """\
     .section .text
     .word 0x10000
     .word start
     .space 56
-    .global start, weft_port_wait, weft_image_stop, weft_image_pe
+    .global start, weft_port_wait, weft_image_stop, weft_image_pe, weft_ld_stack_limit
+    .set weft_ld_stack_limit, 0x8000
     .type start, %function
     .type weft_port_wait, %function
     .type weft_image_stop, %function

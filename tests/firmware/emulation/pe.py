@@ -7,7 +7,8 @@ from pathlib import Path
 
 from emulation.tables import Tables
 from weft.codegen.tables import ChannelRow, SendRow, SlotRow
-from weft.engines.cortex_m4.core import CoreError
+from weft.engines.cortex_m4.core import Core
+from weft.engines.cortex_m4.image_memory import CoreError
 from weft.engines.cortex_m4.image_pe import FaultError, ImagePe, StoppedError
 from weft.engines.cortex_m4.mail import CREDIT, Message
 
@@ -27,7 +28,7 @@ class Pe(ImagePe):
     """A PE whose memory is ``memory``, (origin, bytes) pairs, loaded with the image ``elf``."""
 
     def __init__(self, elf: Path, memory: list[tuple[int, int]]) -> None:
-        super().__init__(elf, memory)
+        super().__init__(elf, memory, Core)
         self._given_back: list[Message] = []
 
     def run(self, most: int = 200_000_000) -> bool:

@@ -80,7 +80,6 @@ def test_optional_keys(tmp_path: Path) -> None:
 
 # What is replaced, by what, and what the message must name.
 MISTAKES = {
-    "no TOML": ("[grid]", "[grid", ["TOML"]),
     "another format": ("format = 1", "format = 2", ["format", "2"]),
     "format of another type": ("format = 1", 'format = "1"', ["format"]),
     "format that is a truth value": ("format = 1", "format = true", ["format"]),
@@ -95,7 +94,7 @@ MISTAKES = {
     "no clock": ("clock_mhz = 200\n", "", ["pe_class.big", "'clock_mhz' is missing"]),
     "clock of 0": ("clock_mhz = 200", "clock_mhz = 0", ["pe_class.big.clock_mhz", "0"]),
     "clock with a fraction": ("clock_mhz = 200", "clock_mhz = 99.5", ["big.clock_mhz", "99.5"]),
-    "no stack": ("stack_bytes = 4096\n", "", ["pe_class.big", "'stack_bytes' is missing"]),
+    "stack by another word": ("stack_bytes = 4096", 'stack_bytes = "any"', ["big.stack_bytes"]),
     "odd stack": ("stack_bytes = 4096", "stack_bytes = 4097", ["big.stack_bytes", "4097"]),
     "tiny stack": ("stack_bytes = 4096", "stack_bytes = 8", ["big.stack_bytes", "8"]),
     "unknown key of a class": ("stack_bytes = 4096", "stack = 1\nstack_bytes = 4096", ["stack"]),
@@ -113,7 +112,11 @@ MISTAKES = {
     "unknown purpose": ('holds = ["code"]', 'holds = ["core"]', ["big.memory[0].holds", "core"]),
     "purposes of another type": ('holds = ["code"]', 'holds = "code"', ["big.memory[0].holds"]),
     "no region for code": ('holds = ["code"]', 'holds = ["data"]', ["big.memory", "code"]),
-    "no region for data": ('"constants", "data"] },\n]\n\n[pe_class.small', None, ["data"]),
+    "no region for data": (
+        '"constants", "data"] },\n]\n\n[pe_class.small',
+        '"constants"] },\n]\n\n[pe_class.small',
+        ["no region holds data"],
+    ),
     "two regions of one name": ('name = "code"', 'name = "data"', ["big.memory", "same name"]),
     "name with a space": ('name = "code"', 'name = "my code"', ["big.memory[0].name", "my code"]),
     "name in another script": ('name = "code"', 'name = "müll"', ["big.memory[0].name", "müll"]),
@@ -203,6 +206,20 @@ def _refused(folder: Path, text: str, wanted: list[str]) -> None:
     assert message.startswith(f"machine file {folder / 'mine.toml'}: ") and "\n" not in message
     for part in wanted:
         assert part in message, message
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_named(name: str, tmp_path: Path) -> None:
+    before, after, wanted = MISTAKES[name]
+    assert before in GOOD
+    _refused(tmp_path, GOOD.replace(before, after, 1), wanted)
+
+
+@pytest.mark.parametrize("line", ["", 'stack_bytes = "auto"\n'])
+def test_a_stack_may_be_as_large_as_images_need(line: str, tmp_path: Path) -> None:
+    big = _load(tmp_path, GOOD.replace("stack_bytes = 4096\n", line)).classes["big"]
+    assert big.stack_bytes is None
+    assert big.planned_stack_bytes > 0
 
 
 @pytest.mark.parametrize("name", LINK_MISTAKES)

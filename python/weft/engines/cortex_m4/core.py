@@ -9,37 +9,33 @@ memory. Nothing else leaves the emulator but the functions of ``EXITS``.
 from __future__ import annotations
 
 import ctypes
-import mmap
 import struct
-from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import unicorn as untyped_unicorn
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
 from unicorn import arm_const as arm
 from unicorn.unicorn_py3.unicorn import uclib as untyped_library
 
 from weft import _native
 from weft.engines.cortex_m4.counts import Count
+from weft.engines.cortex_m4.image_memory import EXITS, CoreError, ImageMemory, new_memory
 
 # Its classes have no types and are not marked as exported.
 unicorn: Any = untyped_unicorn
 _library: Any = untyped_library
 
-#: Functions of an image at which its core stops: there it waits, and there it ends.
-EXITS = ("weft_port_wait", "weft_image_stop")
-
 _SYSTEM_SPACE = 0xE000E000
 _SYSTEM_BYTES = 0x1000
-_SHCSR, _CFSR, _HFSR, _BFAR = 0xE000ED24, 0xE000ED28, 0xE000ED2C, 0xE000ED38
+_SHCSR, _CFSR, _HFSR = 0xE000ED24, 0xE000ED28, 0xE000ED2C
+_MMFAR, _BFAR = 0xE000ED34, 0xE000ED38
+_DACCVIOL, _MMARVALID = 1 << 1, 1 << 7
 _IBUSERR, _PRECISERR, _STKERR, _BFARVALID = 1 << 8, 1 << 9, 1 << 12, 1 << 15
 _UNDEFINSTR = 1 << 16
 _FORCED, _DEBUGEVT = 1 << 30, 1 << 31
-_HARD_FAULT, _BUS_FAULT, _USAGE_FAULT, _SVCALL = 3, 5, 6, 11
-_ENABLE_BITS = {_BUS_FAULT: 1 << 17, _USAGE_FAULT: 1 << 18}
+_HARD_FAULT, _MEMORY_FAULT, _BUS_FAULT, _USAGE_FAULT, _SVCALL = 3, 4, 5, 6, 11
+_ENABLE_BITS = {_MEMORY_FAULT: 1 << 16, _BUS_FAULT: 1 << 17, _USAGE_FAULT: 1 << 18}
 _THREAD_MSP = 0xFFFFFFF9
 # Of QEMU, which Unicorn is made from: EXCP_SWI and EXCP_BKPT.
 _INTERRUPT_SVC, _INTERRUPT_BREAKPOINT = 2, 7
@@ -58,72 +54,58 @@ _STACKED = (
     arm.UC_ARM_REG_LR,
 )
 _NOWHERE = 0xFFFFFFFE
+# Of the linker script: the lowest address of the stack, below which its guard lies.
+_STACK_LIMIT = "weft_ld_stack_limit"
 # Of translated code, a core: a PE's 32 KiB become less.
 _TRANSLATED_BYTES = 4 << 20
 
 
-class CoreError(RuntimeError):
-    """The core did what no core does: it locked up, or the emulator failed."""
+def _address_of(name: str) -> int:
+    """Of a function of the emulator."""
+    return ctypes.cast(getattr(_library, name), ctypes.c_void_p).value or 0
 
 
-class Core:
+class Core(ImageMemory):
     """A core whose memory is ``memory``, (origin, bytes) pairs, loaded with the image ``elf``.
 
     Its memory is this process's: who holds a view of it sees what the core writes.
     """
 
     def __init__(self, elf: Path, memory: Sequence[tuple[int, int]]) -> None:
+        super().__init__(elf, memory)
         self._uc: Any = unicorn.Uc(
             unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
         )
         self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M4)
         self._uc.ctl_set_tcg_buffer_size(_TRANSLATED_BYTES)
-        self._views = [self._map(origin, size, 0xA5) for origin, size in memory]
-        self._views.append(self._map(_SYSTEM_SPACE, _SYSTEM_BYTES, 0))
-        self._load(elf)
+        self._views.append((_SYSTEM_SPACE, new_memory(_SYSTEM_BYTES, 0)))
+        for origin, view in self._views:
+            self._map(origin, view)
         self._uc.ctl_exits_enabled(True)
         self._uc.ctl_set_exits([self.symbol(name) & ~1 for name in EXITS])
         self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid_memory)
         self._uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
         self._counter = self._count_blocks()
         self._bad_address = 0
+        #: Where the stack overflowed; 0 if it did not.
+        self.overflow_at = 0
         self._interrupts: list[int] = []
         self.reset()
 
-    def _map(self, origin: int, size: int, filling: int) -> tuple[int, memoryview]:
-        """Memory holds anything at power-on; a zero that nobody wrote must not help."""
-        view = memoryview(mmap.mmap(-1, size))
-        view[:] = bytes([filling]) * size
+    def _map(self, origin: int, view: memoryview) -> None:
         address = ctypes.addressof(ctypes.c_char.from_buffer(view))
-        self._uc.mem_map_ptr(origin, size, unicorn.UC_PROT_ALL, address)
-        return origin, view
-
-    def _load(self, elf: Path) -> None:
-        with elf.open("rb") as stream:
-            file = ELFFile(stream)
-            for segment in file.iter_segments("PT_LOAD"):
-                if segment["p_filesz"]:
-                    self.write(segment["p_paddr"], segment.data())
-            self._entry = int(file["e_entry"])
-            table = file.get_section_by_name(".symtab")
-            vectors = file.get_section_by_name(".text")
-            if not isinstance(table, SymbolTableSection) or vectors is None:
-                raise CoreError(f"{elf} is no image")
-            symbols = list(table.iter_symbols())
-        self._symbols = {entry.name: int(entry["st_value"]) for entry in symbols}
-        # One name an address, of several always the same.
-        names = {
-            int(entry["st_value"]) & ~1: entry.name
-            for entry in sorted(symbols, key=lambda entry: entry.name, reverse=True)
-            if entry["st_info"]["type"] == "STT_FUNC"
-        }
-        self._functions = sorted(names.items())
-        self._vectors = int(vectors["sh_addr"])
+        self._uc.mem_map_ptr(origin, len(view), unicorn.UC_PROT_ALL, address)
 
     def _count_blocks(self) -> _native.InstructionCounter:
-        """Unicorn's Python calls hooks in Python; this one is called for every block, in C."""
-        stop = ctypes.cast(_library.uc_emu_stop, ctypes.c_void_p).value
-        counter = _native.InstructionCounter(self._views, stop or 0)
+        """Unicorn's Python calls hooks in Python; this one is called for every block, in C. It also
+        does for the stack what a memory protection unit would."""
+        counter = _native.InstructionCounter(
+            self._views,
+            _address_of("uc_emu_stop"),
+            _address_of("uc_reg_read"),
+            arm.UC_ARM_REG_SP,
+            self.symbol(_STACK_LIMIT),
+        )
         status = _library.uc_hook_add(
             self._uc._uch,
             ctypes.byref(ctypes.c_size_t()),
@@ -147,6 +129,9 @@ class Core:
         self._uc.emu_stop()
 
     # --- running ---
+
+    def close(self) -> None:
+        """Nothing: it is memory of this process."""
 
     @property
     def instructions(self) -> int:
@@ -197,6 +182,9 @@ class Core:
             except unicorn.UcError as error:
                 self._enter_fault(error)
                 continue
+            if self._counter.is_overflowing:
+                self._enter_overflow()
+                continue
             if not self._interrupts:
                 break
             if self._interrupts == [_INTERRUPT_SVC]:
@@ -241,6 +229,15 @@ class Core:
         else:
             raise CoreError(f"the emulator reports: {error}") from error
 
+    def _enter_overflow(self) -> None:
+        """As with the guard protected: the first word in it is refused."""
+        self._counter.is_overflowing = False
+        if self._uc.reg_read(arm.UC_ARM_REG_IPSR):
+            raise CoreError("lock-up: the stack overflows within an exception")
+        self.overflow_at = int(self._uc.reg_read(arm.UC_ARM_REG_PC))
+        self.set_word(_MMFAR, self.symbol(_STACK_LIMIT) - 4)
+        self._enter_exception(_MEMORY_FAULT, cfsr=_DACCVIOL | _MMARVALID)
+
     def _enter_exception(self, number: int, *, cfsr: int = 0, hfsr: int = 0) -> None:
         uc = self._uc
         frame = [int(uc.reg_read(register)) for register in _STACKED]
@@ -259,48 +256,3 @@ class Core:
         uc.reg_write(arm.UC_ARM_REG_LR, _THREAD_MSP)
         uc.reg_write(arm.UC_ARM_REG_IPSR, number)
         self._pc = self.word(self._vectors + 4 * number)
-
-    # --- memory ---
-
-    def symbol(self, name: str) -> int:
-        """Its address; bit 0 is set for functions. KeyError if not linked."""
-        return self._symbols[name]
-
-    def function_address(self, name: str) -> int:
-        """Where a function begins, be it local. KeyError if there is none."""
-        return self._symbols[name] & ~1
-
-    def function_at(self, address: int) -> str:
-        """The function that ``address`` is in, by the symbols; empty if there is none."""
-        place = bisect_right(self._functions, (address, "\U0010ffff"))
-        return self._functions[place - 1][1] if place else ""
-
-    def view(self, address: int, size: int) -> memoryview:
-        """The memory itself. IndexError if there is none."""
-        for origin, view in self._views:
-            if origin <= address and address + size <= origin + len(view):
-                return view[address - origin : address - origin + size]
-        raise IndexError(f"there is no memory of {size} bytes at {address:#x}")
-
-    def read(self, address: int, size: int) -> bytes:
-        """A copy. IndexError if there is no memory."""
-        return bytes(self.view(address, size))
-
-    def write(self, address: int, data: bytes) -> None:
-        """IndexError if there is no memory."""
-        self.view(address, len(data))[:] = data
-
-    def word(self, address: int) -> int:
-        """An unsigned word."""
-        return int.from_bytes(self.view(address, 4), "little")
-
-    def set_word(self, address: int, value: int) -> None:
-        """The lower 32 bits of ``value``."""
-        self.write(address, (value & 0xFFFFFFFF).to_bytes(4, "little"))
-
-    def string(self, address: int) -> str:
-        """The zero-terminated string at ``address``."""
-        end = address
-        while self.word(end) & 0xFF:
-            end += 1
-        return self.read(address, end - address).decode("ascii")

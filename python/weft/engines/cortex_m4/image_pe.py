@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from weft.engines.cortex_m4.core import EXITS, Core, CoreError
+from weft.engines.cortex_m4.emulators import MakeCore
+from weft.engines.cortex_m4.image_memory import EXITS, CoreError
 from weft.engines.cortex_m4.mail import BOX, MESSAGE_WORDS, RING_MESSAGES, WRITE, Message
 
 # How long a core runs at a time: long enough to cost nothing, and short enough for a deadline.
@@ -35,6 +36,7 @@ _FAULTS = {
     6: "a usage fault",
     11: "a supervisor call",
     256: "an overflow of the stack",
+    257: "a failed assertion",
 }
 
 
@@ -72,10 +74,11 @@ class FaultError(CoreError):
 
 
 class ImagePe:
-    """The PE of the image ``elf``, in memory as ``memory`` says, (origin, bytes) pairs."""
+    """The PE of the image ``elf``, in memory as ``memory`` says, (origin, bytes) pairs, on a core
+    that ``make_core`` makes."""
 
-    def __init__(self, elf: Path, memory: Sequence[tuple[int, int]]) -> None:
-        self.core = Core(elf, memory)
+    def __init__(self, elf: Path, memory: Sequence[tuple[int, int]], make_core: MakeCore) -> None:
+        self.core = make_core(elf, memory)
         self._mail = self.core.symbol("weft_image_mail")
         tables = self.core.symbol("weft_pe_tables")
         #: Arena and counters themselves, not copies.
@@ -98,6 +101,8 @@ class ImagePe:
         if reached != EXITS[0]:
             record = self.fault_record()
             if record.kind:
+                if not record.pc:  # no room was left to push it to
+                    record = replace(record, pc=self.core.overflow_at)
                 raise FaultError(record, self.core.function_at(record.pc))
             raise StoppedError(self.core.word(self.core.symbol("weft_image_status")))
         return True

@@ -68,7 +68,7 @@ class _Class:
     """PEs of one kind: how their images are made."""
 
     memory: tuple[MemoryRegion, ...]
-    stack_bytes: int
+    stack_bytes: int | None
     toolchain: Toolchain
 
     @staticmethod
@@ -126,7 +126,9 @@ class _Class:
 
 def _hash_of_sources(folder: Path) -> str:
     """Of all that is compiled, and of what says how."""
-    digest = hashlib.sha256(Path(linking.__file__).read_bytes())
+    digest = hashlib.sha256()
+    for path in sorted(Path(linking.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
     for path in sorted(path for pattern in _PATTERNS for path in folder.glob(pattern)):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())

@@ -6,10 +6,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from weft import _native
 from weft.engines.cortex_m4.counts import Counts, Place
+from weft.engines.cortex_m4.emulators import find_emulator
+from weft.engines.cortex_m4.image_memory import CoreError
+from weft.engines.cortex_m4.image_pe import ImagePe, StoppedError
 from weft.engines.cortex_m4.images import linked_pes
 from weft.engines.cortex_m4.mail import Node
 from weft.engines.cortex_m4.native_pe import NativePe, take_signals
@@ -19,9 +21,6 @@ from weft.engines.native import new_stream
 from weft.engines.waits import describe_waits, stages_text
 from weft.errors import EngineError
 from weft.program import Program
-
-if TYPE_CHECKING:
-    from weft.engines.cortex_m4.image_pe import ImagePe
 
 # A frame that takes longer than this has gone wrong.
 FRAME_SECONDS = 600.0
@@ -35,22 +34,27 @@ class MachineCodeSession(StreamSession):
 
     def __init__(self, program: Program, machine_code: Sequence[str] | None = None) -> None:
         super().__init__(program)
-        image_pe = _image_pe_class()
+        emulator = find_emulator()
+        self._emulator = emulator.name
         rows = program.manifest["pes"]
         self._names = {n: row["name"] for n, row in enumerate(rows) if row["program"] is not None}
         self._linked = linked_pes(program, self._chosen(machine_code))
-        self._pes: dict[int, ImagePe] = {
-            number: image_pe(linked.elf, [(r.origin, r.length) for r in linked.memory])
-            for number, linked in self._linked.items()
-        }
-        memory = {number: (pe.arena, pe.state) for number, pe in self._pes.items()}
-        self._library, stream = new_stream(program, _EPOCH, memory)
+        self._pes: dict[int, ImagePe] = {}
+        try:
+            for number, linked in self._linked.items():
+                memory = [(region.origin, region.length) for region in linked.memory]
+                self._pes[number] = ImagePe(linked.elf, memory, emulator.core)
+        except CoreError as error:
+            self._close_cores()
+            raise EngineError(f"{emulator.name} cannot run an image: {error}") from error
+        shared = {number: (pe.arena, pe.state) for number, pe in self._pes.items()}
+        self._library, stream = new_stream(program, _EPOCH, shared)
         self._stream = stream
         self._failure = ""
         for number, pe in self._pes.items():
             self._start(number, pe)
         self._at_start = self._count()
-        self._counted = 0
+        self._counted: int | None = None
         nodes: dict[int, Node] = {
             number: self._pes.get(number) or NativePe(stream, number)
             for number, row in enumerate(rows)
@@ -75,8 +79,6 @@ class MachineCodeSession(StreamSession):
 
     def _start(self, number: int, pe: ImagePe) -> None:
         """Runs the start-up code, which ends with the first sleep."""
-        from weft.engines.cortex_m4.core import CoreError
-
         try:
             if pe.run():
                 pe.watch()
@@ -96,21 +98,35 @@ class MachineCodeSession(StreamSession):
         ]
 
     @property
-    def instructions(self) -> int:
+    def emulator(self) -> str:
+        """What runs the machine code: ``unicorn`` or ``qemu``."""
+        return self._emulator
+
+    @property
+    def instructions(self) -> int | None:
         """Since the start-up code, of all PEs that are machine code: kernels, executive, mail. The
-        same for the same frames."""
-        return self._count() - self._at_start if self._pes else self._counted
+        same for the same frames. None where the emulator does not count."""
+        if not self._pes:
+            return self._counted
+        count = self._count()
+        return None if count is None or self._at_start is None else count - self._at_start
 
     def counts(self) -> Counts:
-        """The same, by PE, task and function, with cycles. Of a session that is open."""
+        """The same, by PE, task and function, with cycles. Of a session that is open.
+
+        Raises ``EngineError`` where the emulator does not count.
+        """
         self._open_stream()
-        return Counts(
-            {
-                Place(number, shard, task, function): count
-                for number, pe in self._pes.items()
-                for shard, task, function, count in pe.core.counts()
-            }
-        )
+        try:
+            return Counts(
+                {
+                    Place(number, shard, task, function): count
+                    for number, pe in self._pes.items()
+                    for shard, task, function, count in pe.core.counts()
+                }
+            )
+        except CoreError as error:
+            raise EngineError(str(error)) from error
 
     def settle(self) -> None:
         """Lets PEs do what is left to do after the last frame has come out: give back credits.
@@ -129,8 +145,9 @@ class MachineCodeSession(StreamSession):
                         + self._describe(stream)
                     )
 
-    def _count(self) -> int:
-        return sum(pe.core.instructions for pe in self._pes.values())
+    def _count(self) -> int | None:
+        counts = [pe.core.instructions for pe in self._pes.values()]
+        return None if None in counts else sum(count or 0 for count in counts)
 
     # --- running ---
 
@@ -179,9 +196,6 @@ class MachineCodeSession(StreamSession):
 
     def _step(self, stream: _native.Stream) -> bool:
         """Runs one PE for a while; False if nothing is left to do."""
-        from weft.engines.cortex_m4.core import CoreError
-        from weft.engines.cortex_m4.image_pe import StoppedError
-
         number = self._network.next
         if number is None:
             return False
@@ -215,21 +229,15 @@ class MachineCodeSession(StreamSession):
         function = core.function_at(core.pc)
         return f"{self._where(stream, number)} is at pc {core.pc:#010x} in {function}"
 
+    def _close_cores(self) -> None:
+        for pe in self._pes.values():
+            pe.core.close()
+        self._pes = {}
+
     def close(self) -> None:
         """Frees cores and memory."""
         if self._stream is not None:
             self._counted = self.instructions
-            self._pes = {}
+            self._close_cores()
             self._network = Network({})
             self._stream = None
-
-
-def _image_pe_class() -> type[ImagePe]:
-    """Imports the emulator, now that it is asked for."""
-    try:
-        from weft.engines.cortex_m4.image_pe import ImagePe
-    except ImportError as error:
-        raise EngineError(
-            f"the engine cortex-m4 needs the emulator Unicorn ({error}): pip install weft[emulate]"
-        ) from None
-    return ImagePe
