@@ -131,11 +131,13 @@ def build_image(
     out: Path,
     runtime_hash: str,
     optimise: str = "-O2",
+    stack: StackUse | None = None,
 ) -> Image:
     """Compiles and links ``program`` of the compiled ``folder`` into the ELF file ``out``, with the
     tables and constants of PE number ``pe``.
 
-    Its stack has ``stack_bytes`` bytes; where that is None, as many as it takes at worst.
+    Its stack has ``stack_bytes`` bytes; where that is None, as many as it takes at worst. That is
+    ``stack``, if it is known of the program and compiler: it saves time where PEs run one program.
     ``runtime_hash`` is what the image will report as the hash of its runtime sources. Raises
     DoesNotFitError if a region or the stack is too small, ImageError if nobody can tell what stack
     it takes, ToolchainError if the compiler or linker fails, and MachineError if the regions make
@@ -146,7 +148,9 @@ def build_image(
         build = _Build(folder, pe, toolchain, Path(scratch), optimise, runtime_hash)
         build.compile(sources)
         if stack_bytes is None:
-            stack_bytes = build.stacks(sources, [program], _endless(memory))[program].bytes
+            if stack is None:
+                stack = build.stacks(sources, [program], _endless(memory))[program]
+            stack_bytes = stack.bytes
         linked = build.scratch / "image.elf"
         error = build.link(sources, linker_script(memory, stack_bytes), linked)
         if error is not None:
@@ -155,8 +159,9 @@ def build_image(
             if build.link(sources, script, endless) is None:
                 _raise_if_too_big(program, ElfFile(endless), memory)
             raise ToolchainError(f"{toolchain.name} does not link program {program}: {error}")
-        check_linked(ElfFile(linked), f"program {program}")
-        image = replace(read_image(linked, program, memory), elf=out)
+        elf = ElfFile(linked)
+        check_linked(elf, f"program {program}")
+        image = replace(_image(elf, program, memory, stack), elf=out)
         check_stack(f"program {program}", image.stack, stack_bytes)
         shutil.copyfile(linked, out)
     return image
@@ -368,15 +373,24 @@ def _raise_if_too_big(program: str, elf: ElfFile, memory: Sequence[MemoryRegion]
             )
 
 
-def read_image(path: Path, program: str, memory: Sequence[MemoryRegion]) -> Image:
-    """What the linked file says: the image of ``program`` at ``path``, for ``memory``.
+def read_image(
+    path: Path, program: str, memory: Sequence[MemoryRegion], stack: StackUse | None = None
+) -> Image:
+    """What the linked file says: the image of ``program`` at ``path``, for ``memory``; ``stack`` is
+    its worst case if that is known from another PE.
 
     Raises ``ImageError`` if its stack cannot be followed, ``ToolchainError`` if it is no image.
     """
-    elf = ElfFile(path)
+    return _image(ElfFile(path), program, memory, stack)
+
+
+def _image(
+    elf: ElfFile, program: str, memory: Sequence[MemoryRegion], stack: StackUse | None
+) -> Image:
     sections = _section_sizes(elf)
     sections["total"] = sum(_taken(elf, memory).values())
-    return Image(path, sections, elf.addresses, worst_stacks(elf, [program])[program])
+    stack = stack or worst_stacks(elf, [program])[program]
+    return Image(elf.path, sections, elf.addresses, stack)
 
 
 def _section_sizes(elf: ElfFile) -> dict[str, int]:

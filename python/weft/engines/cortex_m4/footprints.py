@@ -11,6 +11,7 @@ from typing import Any
 from weft.codegen.elf import ElfFile
 from weft.codegen.images import read_image
 from weft.codegen.linked import software_float
+from weft.codegen.stack import StackUse
 from weft.engines.cortex_m4.images import linked_pes
 from weft.errors import ProgramError
 from weft.program import Program
@@ -27,8 +28,11 @@ def image_footprints(program: Program, out: Path | None) -> list[dict[str, Any]]
     rows = program.manifest["pes"]
     linked = linked_pes(program, [n for n, row in enumerate(rows) if row["program"] is not None])
     found = []
+    stacks: dict[tuple[str, str], StackUse] = {}  # PEs of a class and program have the same code
     for number, pe in linked.items():
-        image = read_image(pe.elf, rows[number]["program"], pe.memory)
+        kind = rows[number]["pe_class"], rows[number]["program"]
+        image = read_image(pe.elf, rows[number]["program"], pe.memory, stacks.get(kind))
+        stacks[kind] = image.stack
         found.append(
             {
                 "pe": rows[number]["name"],

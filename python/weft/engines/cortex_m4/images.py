@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from weft.codegen import images as linking
-from weft.codegen.images import build_image
+from weft.codegen.images import build_image, program_stacks
+from weft.codegen.stack import StackUse
 from weft.codegen.toolchain import C_FLAGS, Toolchain, find_target_toolchain
 from weft.errors import EngineError, ProgramError, ToolchainError
 from weft.machines.model import MemoryRegion
@@ -51,16 +52,35 @@ def linked_pes(program: Program, numbers: Sequence[int]) -> dict[int, LinkedPe]:
     shared = _hash_of_sources(program.folder)
     data = {n: (program.folder / n).read_bytes() for n in ("tables.bin", "constants.bin")}
 
-    def link_one(number: int) -> LinkedPe:
+    targets = {}
+    for number in numbers:
         row = rows[number]
         own = [
             data[f"{part}.bin"][row[f"{part}_at"] :][: row[f"{part}_bytes"]]
             for part in ("tables", "constants")
         ]
-        return classes[row["pe_class"]].link(program, row["program"], number, shared, own)
+        key = classes[row["pe_class"]].key(row["program"], number, shared, own)
+        targets[number] = cache_folder() / "images" / f"{key}.elf"
+    missing = [number for number in numbers if not targets[number].is_file()]
+    stacks: dict[str, Mapping[str, StackUse]] = {}
+    for name in sorted({rows[number]["pe_class"] for number in missing}):
+        programs = {rows[n]["program"] for n in missing if rows[n]["pe_class"] == name}
+        stacks[name] = program_stacks(program.folder, sorted(programs), classes[name].toolchain)
+
+    def link_one(number: int) -> None:
+        name, runs = rows[number]["pe_class"], rows[number]["program"]
+        classes[name].link(program, runs, number, stacks[name][runs], targets[number])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(numbers, pool.map(link_one, numbers), strict=True))
+        list(pool.map(link_one, missing))
+    return {
+        number: LinkedPe(
+            target,
+            hashlib.sha256(target.read_bytes()).hexdigest(),
+            classes[rows[number]["pe_class"]].memory,
+        )
+        for number, target in targets.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -94,28 +114,25 @@ class _Class:
         ]
         return _Class(tuple(regions), facts["stack_bytes"], toolchain)
 
-    def link(
-        self, program: Program, name: str, number: int, shared: str, own: Sequence[bytes]
-    ) -> LinkedPe:
-        """The image of PE ``number``, which runs the program ``name`` on ``own`` data."""
-        target = cache_folder() / "images" / f"{self._key(name, number, shared, own)}.elf"
-        if not target.is_file():
-            with _scratch_beside(target) as scratch:
-                out = Path(scratch) / "image.elf"
-                build_image(
-                    program.folder,
-                    name,
-                    pe=number,
-                    memory=self.memory,
-                    stack_bytes=self.stack_bytes,
-                    toolchain=self.toolchain,
-                    out=out,
-                    runtime_hash=program.manifest["runtime_sha256"],
-                )
-                os.replace(out, target)
-        return LinkedPe(target, hashlib.sha256(target.read_bytes()).hexdigest(), self.memory)
+    def link(self, program: Program, name: str, number: int, stack: StackUse, target: Path) -> None:
+        """The image of PE ``number``, which runs the program ``name``, into the cache."""
+        with _scratch_beside(target) as scratch:
+            out = Path(scratch) / "image.elf"
+            build_image(
+                program.folder,
+                name,
+                pe=number,
+                memory=self.memory,
+                stack_bytes=self.stack_bytes,
+                toolchain=self.toolchain,
+                out=out,
+                runtime_hash=program.manifest["runtime_sha256"],
+                stack=stack,
+            )
+            os.replace(out, target)
 
-    def _key(self, name: str, number: int, shared: str, own: Sequence[bytes]) -> str:
+    def key(self, name: str, number: int, shared: str, own: Sequence[bytes]) -> str:
+        """Differs whenever the image of PE ``number`` does, which has ``own`` data."""
         facts = (
             *(name, number, shared, self.stack_bytes, repr(self.memory), *C_FLAGS),
             *(self.toolchain.version, *self.toolchain.compile),
