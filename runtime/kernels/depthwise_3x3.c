@@ -25,6 +25,9 @@ typedef struct strip {
 
 #define UNUSED __attribute__((unused)) /* but in assembly, by its register */
 
+/* A line a step. */
+/* clang-format off */
+
 /* r0 the row, r2 from pixel to pixel, r3 three times that; r4 a column, r5 to r7 the weights;
  * r8 to r10 the sums of the first channel, r11, r12 and lr those of the second. */
 #define LOAD(address, rotate) "ldr r4, [" address "]\n" "sxtb16 r4, r4" rotate "\n"
@@ -116,6 +119,8 @@ typedef struct strip {
                    "add sp, sp, #36\n"                                                     \
                    "pop {r4-r11, pc}\n")
 
+/* clang-format on */
+
 __attribute__((naked)) static void strip_1(UNUSED const strip_t *strip)
 {
     STRIP(1);
@@ -185,13 +190,22 @@ void weft_depthwise_3x3_s8(const int8_t *x, const int32_t *packed, int8_t *out, 
     const bool is_limited = low > -128 || high < 127;
     const int32_t quads = (channels + 3) >> 2;
     for (int32_t row = 0; row < out_h; ++row) {
-        strip_t strip = {x + row * x_down,   (const uint32_t *)packed, out + row * out_row,
-                         x_pixel,            x_row,                    out_pixel,
-                         zero_point,         4 * quads - channels,     quads};
+        strip_t strip = {x + row * x_down,
+                         (const uint32_t *)packed,
+                         out + row * out_row,
+                         x_pixel,
+                         x_row,
+                         out_pixel,
+                         zero_point,
+                         4 * quads - channels,
+                         quads};
         for (int32_t left = out_w; left > 0; left -= 3) {
-            if (left >= 3) strip_3(&strip);
-            else if (left == 2) strip_2(&strip);
-            else strip_1(&strip);
+            if (left >= 3)
+                strip_3(&strip);
+            else if (left == 2)
+                strip_2(&strip);
+            else
+                strip_1(&strip);
             strip.x += 3 * x_pixel;
             strip.out += 3 * out_pixel;
         }
