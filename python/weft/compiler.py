@@ -54,10 +54,10 @@ def compile_model(
     ``output`` is the folder to write; without it the program goes to the cache, where a later call
     with the same arguments finds it. ``schedules`` replaces the TensorIR schedule of a family of
     kernels (``{"conv2d": f}`` with ``f(kernel, schedule)``), which are then generated even where
-    hand-written ones would be used; without ``hand_written`` all are generated. ``mapping`` is a mapping file, or what
-    ``json`` would read from one (docs/formats/mapping.md): stages that it does not name are mapped
-    by rule. ``pes`` limits the rule to that many PEs. ``dump_ir`` is a folder for the IR after
-    every pass.
+    hand-written ones would be used; without ``hand_written`` all are generated. ``mapping`` is a
+    mapping file, or what ``json`` would read from one (docs/formats/mapping.md): stages that it
+    does not name are mapped by rule. ``pes`` limits the rule to that many PEs. ``dump_ir`` is a
+    folder for the IR after every pass.
 
     Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``MappingError``,
     ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.

@@ -8,10 +8,10 @@
 #include "weft/micro_kernels.h"
 
 typedef struct addition {
-    int32_t exact_offset;               /* zero point of the exact operand, on the doubled grid */
-    int32_t offset, multiplier;         /* of the other one */
-    int32_t half, shift;                /* its right shift, and half of its last place */
-    int32_t out_multiplier, out_scale;  /* as weft_requantize_doubled wants them */
+    int32_t exact_offset;              /* zero point of the exact operand, on the doubled grid */
+    int32_t offset, multiplier;        /* of the other one */
+    int32_t half, shift;               /* its right shift, and half of its last place */
+    int32_t out_multiplier, out_scale; /* as weft_requantize_doubled wants them */
     int32_t out_zero_point;
 } addition_t;
 
@@ -28,7 +28,7 @@ static inline int32_t add_one(int32_t exact, int32_t other, const addition_t *a,
     }
     const int32_t doubled = (int32_t)((uint32_t)other << (GRID + 1)) - a->offset;
     const int32_t high = weft_high_product(doubled, a->multiplier);
-    const int32_t right = (high + (high >> 31) + a->half) >> a->shift;
+    const int32_t right = (high + weft_sign(high) + a->half) >> a->shift;
     return weft_requantize_doubled(left + 2 * right, a->out_multiplier, a->out_scale,
                                    a->out_zero_point);
 }
@@ -75,8 +75,10 @@ void weft_add_s8(const int8_t *exact, const int8_t *other, int8_t *out, int32_t 
                 const int8_t *x = exact + i * exact_stride0 + j * exact_stride1 + k * exact_stride2;
                 const int8_t *y = other + i * other_stride0 + j * other_stride1 + k * other_stride2;
                 int8_t *to = out + i * out_stride0 + j * out_stride1 + k * out_stride2;
-                if (both_exact) add_run(x, y, to, extent3, &addition, true);
-                else add_run(x, y, to, extent3, &addition, false);
+                if (both_exact)
+                    add_run(x, y, to, extent3, &addition, true);
+                else
+                    add_run(x, y, to, extent3, &addition, false);
                 if (is_limited) weft_limit(to, extent3, &limits);
             }
         }

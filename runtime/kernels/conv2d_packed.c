@@ -80,14 +80,15 @@ void weft_conv2d_packed_s8(const int8_t *x, const int32_t *packed, int32_t *work
         int8_t *const to0 = out + row * out_row + column * out_pixel;
         if (++column == out_w) column = 0, ++row;
         if (row == out_h) { /* a last one, alone */
-            int8_t buffer[4];
             uint32_t *end = widen_one(from0, &window, widened);
             if (end != widened + pairs) *end = 0;
             dot.out0 = to0;
             if (whole != 0) weft_dot_1x4(&dot);
             if (rest != 0) {
-                const weft_dot_t four = {widened, last, last + 12 + 2 * pairs, (uint32_t)pairs,
-                                         buffer, buffer, zero_point};
+                int8_t buffer[4];
+                const weft_dot_t four = {widened,         last,   last + 12 + 2 * pairs,
+                                         (uint32_t)pairs, buffer, buffer,
+                                         zero_point};
                 weft_dot_1x4(&four);
                 memcpy(to0 + whole, buffer, (size_t)rest);
             }
@@ -104,8 +105,9 @@ void weft_conv2d_packed_s8(const int8_t *x, const int32_t *packed, int32_t *work
         if (whole != 0) weft_dot_2x4(&dot);
         if (rest != 0) {
             int8_t buffer[8];
-            const weft_dot_t four = {widened, last, last + 12 + 2 * pairs, (uint32_t)pairs,
-                                     buffer, buffer + 4, zero_point};
+            const weft_dot_t four = {widened,         last,   last + 12 + 2 * pairs,
+                                     (uint32_t)pairs, buffer, buffer + 4,
+                                     zero_point};
             weft_dot_2x4(&four);
             memcpy(to0 + whole, buffer, (size_t)rest);
             memcpy(to1 + whole, buffer + 4, (size_t)rest);

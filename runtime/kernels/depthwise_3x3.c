@@ -23,6 +23,9 @@ typedef struct strip {
 
 #define UNUSED __attribute__((unused)) /* but in assembly, by its register */
 
+/* A line a step. */
+/* clang-format off */
+
 /* r0 the row, r2 from pixel to pixel, r3 three times that; r4 a column, r5 to r7 the weights;
  * r8 to r10 the sums of the first channel, r11, r12 and lr those of the second. */
 #define LOAD(address, rotate) "ldr r4, [" address "]\n" "sxtb16 r4, r4" rotate "\n"
@@ -113,6 +116,8 @@ typedef struct strip {
                    "3:\n"                                                                  \
                    "add sp, sp, #36\n"                                                     \
                    "pop {r4-r11, pc}\n")
+
+/* clang-format on */
 
 __attribute__((naked)) static void strip_1(UNUSED const strip_t *strip)
 {

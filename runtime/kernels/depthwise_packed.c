@@ -50,8 +50,7 @@ void weft_depthwise_packed_s8(const int8_t *x, const int32_t *packed, int8_t *ou
                         add_tap(&sums, tap + x_tap, stream + 2);
                         add_tap(&sums, tap + 2 * x_tap, stream + 4);
                     }
-                    for (; left > 0; --left, tap += x_tap, stream += 2)
-                        add_tap(&sums, tap, stream);
+                    for (; left > 0; --left, tap += x_tap, stream += 2) add_tap(&sums, tap, stream);
                 }
                 for (int i = 0; i < 4; ++i) {
                     to[channel + i] = (int8_t)weft_requantize_doubled(

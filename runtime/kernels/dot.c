@@ -11,6 +11,9 @@
 
 #define UNUSED __attribute__((unused)) /* but in assembly, by its register */
 
+/* Macros of instructions stand on lines of their own. */
+/* clang-format off */
+
 /* One word of each of two vectors, times four channels: 12 instructions of 4 bytes, 16 products. */
 #define PAIR_2X4                  \
     "ldrd r4, r5, [r1], #8\n"     \
@@ -86,18 +89,22 @@ __attribute__((naked)) void weft_dot_2x4(UNUSED const weft_dot_t *dot)
                    "ldr pc, [sp, #12]\n"
                    ".balign 4\n"
                    "2:\n"
-                   ".rept 8\n" PAIR_2X4 ".endr\n"
+                   ".rept 8\n"
+                   PAIR_2X4
+                   ".endr\n"
                    "ldr r2, [sp, #4]\n"
                    "cmp r0, r2\n"
                    "bne 2b\n"
                    "ldrd r0, r5, [sp, #16]\n"
-                   "ldr r4, [sp, #24]\n" STORE_2X2("r6", "r7", "r8", "r9")
-                       STORE_2X2("r10", "r11", "r12", "lr") "strd r0, r5, [sp, #16]\n"
-                                                            "ldr r2, [sp, #8]\n"
-                                                            "cmp r1, r2\n"
-                                                            "bne 1b\n"
-                                                            "add sp, sp, #28\n"
-                                                            "pop {r4-r11, pc}\n");
+                   "ldr r4, [sp, #24]\n"
+                   STORE_2X2("r6", "r7", "r8", "r9")
+                   STORE_2X2("r10", "r11", "r12", "lr")
+                   "strd r0, r5, [sp, #16]\n"
+                   "ldr r2, [sp, #8]\n"
+                   "cmp r1, r2\n"
+                   "bne 1b\n"
+                   "add sp, sp, #28\n"
+                   "pop {r4-r11, pc}\n");
 }
 
 /* Two words of one vector, times four channels: 14 instructions of 4 bytes, 16 products. */
@@ -141,7 +148,9 @@ __attribute__((naked)) void weft_dot_1x4(UNUSED const weft_dot_t *dot)
                    "ldr pc, [sp, #12]\n"
                    ".balign 4\n"
                    "2:\n"
-                   ".rept 4\n" PAIRS_1X4 ".endr\n"
+                   ".rept 4\n"
+                   PAIRS_1X4
+                   ".endr\n"
                    "cmp r0, r12\n"
                    "bne 2b\n"
                    "sub r6, r6, r7\n"
@@ -195,15 +204,22 @@ __attribute__((naked)) uint32_t *weft_widen_2(UNUSED const int8_t *x0,
 {
     __asm volatile("push {r4-r7}\n"
                    "lsrs r3, r3, #1\n"
-                   "bcc 2f\n" WIDEN_2 "2:\n"
+                   "bcc 2f\n"
+                   WIDEN_2
+                   "2:\n"
                    "cbz r3, 3f\n"
-                   "1:\n" WIDEN_2 WIDEN_2 "subs r3, r3, #1\n"
+                   "1:\n"
+                   WIDEN_2
+                   WIDEN_2
+                   "subs r3, r3, #1\n"
                    "bne 1b\n"
                    "3:\n"
                    "pop {r4-r7}\n"
                    "mov r0, r2\n"
                    "bx lr\n");
 }
+
+/* clang-format on */
 
 #elif defined(__AVX2__)
 
@@ -228,9 +244,9 @@ static const uint32_t *dot_four(const uint32_t *x, uint32_t step, const weft_dot
     for (int i = 0; i < 2; ++i, stream += 4) {
         const int32_t even = sums[2 * i + 1];
         const int32_t odd = (int32_t)((uint32_t)sums[2 * i] - (uint32_t)even) >> 7;
-        out[2 * i] = (int8_t)weft_requantize_doubled(
-            (int32_t)((uint32_t)even << 1), (int32_t)stream[1], (int32_t)stream[3],
-            dot->zero_point);
+        out[2 * i] =
+            (int8_t)weft_requantize_doubled((int32_t)((uint32_t)even << 1), (int32_t)stream[1],
+                                            (int32_t)stream[3], dot->zero_point);
         out[2 * i + 1] = (int8_t)weft_requantize_doubled(odd, (int32_t)stream[0],
                                                          (int32_t)stream[2], dot->zero_point);
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a kernel is: a C function for one operator on one box, made from TensorIR or written by hand.
+"""What a kernel is: a C function for one operator on one box, from TensorIR or written by hand.
 
 A kernel's fields are its compile-time constants (filter, stride, channels to reduce over). Extents,
 strides, zero points and pointers are arguments, so that every layer with the same constants calls
@@ -62,7 +62,7 @@ class TensorKernel(Kernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         """The computation, not yet scheduled."""
 
-    def schedule(self, sch: Schedule) -> None:  # noqa: B027 (most kernels run as written)
+    def schedule(self, sch: Schedule) -> None:
         """The default schedule: as written."""
 
     def function(self, override: ScheduleFunction | None = None) -> FuncOp:

@@ -92,4 +92,3 @@ def pack_depthwise_3x3(given: Channels) -> NDArray[np.int32]:
         taps = _words(doubled[:, i], doubled[:, i + 2])
         parts += [2 * bias[:, own], taps, multiplier[:, own], scale[:, own]]
     return _stream(parts)
-

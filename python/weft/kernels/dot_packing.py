@@ -46,7 +46,8 @@ def stream_words(channels: int, runs: int, run: int) -> int:
 def reach(given: Channels) -> NDArray[np.int64]:
     """What no sum of a channel exceeds in size, its bias included."""
     weights = np.abs(given.weights.reshape(len(given.weights), -1).astype(np.int64))
-    return np.abs(given.bias.astype(np.int64)) + _LARGEST_INPUT * weights.sum(axis=1)
+    bias = np.abs(given.bias.astype(np.int64))
+    return np.asarray(bias + _LARGEST_INPUT * weights.sum(axis=1), np.int64)
 
 
 def are_requantizable(given: Channels) -> bool:

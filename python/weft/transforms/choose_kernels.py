@@ -16,8 +16,9 @@ from xdsl.dialects.builtin import ArrayAttr, StringAttr
 from xdsl.ir import Operation
 
 from weft.dialects.fabric import MeshOp, PlaceOp, TemplateOp
-from weft.dialects.stages import BinaryStage, Constant, Stage
+from weft.dialects.stages import Constant, Stage
 from weft.dialects.stages.base import tensor_type
+from weft.dialects.stages.elementwise import BinaryStage
 from weft.kernels.add_exact import exact_operand
 from weft.transforms.compilation import Compilation, constant_key
 from weft.transforms.packing import Packing, packing_of
@@ -36,15 +37,20 @@ class _Chooser:
         for op in list(template.graph.body.block.ops):
             if isinstance(op, BinaryStage):
                 self.binary(op)
-            elif isinstance(op, Stage) and (packing := packing_of(op)) is not None:
-                if packing.family not in self.generated:
-                    self.weighted(op, packing, places)
+            elif (packing := self.packing(op)) is not None:
+                assert isinstance(op, Stage)
+                self.weighted(op, packing, places)
         _drop_unused(template, places)
 
     def binary(self, op: BinaryStage) -> None:
         if op.operator.data == "add" and "add" not in self.generated:
             exact = exact_operand(op.numbers())
             op.exact = StringAttr(exact) if exact is not None else None
+
+    def packing(self, op: Operation) -> Packing | None:
+        """How to pack a stage, if it may be computed by hand."""
+        found = packing_of(op) if isinstance(op, Stage) else None
+        return None if found is None or found.family in self.generated else found
 
     def weighted(self, op: Stage, packing: Packing, places: Sequence[PlaceOp]) -> None:
         given = [value.owner for value in list(op.operands)[1:]]

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.ir import Operation, SSAValue
 
-from weft.dialects.stages import Conv2dStage, DenseStage, DepthwiseStage, Stage
+from weft.dialects.stages import Stage
 from weft.dialects.stages.base import attribute_of, int_of, ints, shape_of
+from weft.dialects.stages.conv import Conv2dStage, DenseStage, DepthwiseStage
 from weft.dialects.stages.packed import (
     PackedConv2dStage,
     PackedDenseStage,

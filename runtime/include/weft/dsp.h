@@ -144,6 +144,12 @@ static inline int32_t weft_saturate8(int32_t x)
 #endif
 }
 
+/* -1 of a negative number, else 0. */
+static inline int32_t weft_sign(int32_t x)
+{
+    return x < 0 ? -1 : 0;
+}
+
 /* Requantises as weft_requantize does, with everything prepared that can be: `doubled` is twice the
  * sum, `multiplier` Q31, `scale` 2^(32 - n) for a right shift by 2 <= n <= 31. The first rounding
  * goes up at ties, the second away from zero. Without limits but those of int8. */
@@ -151,7 +157,7 @@ static inline int32_t weft_requantize_doubled(int32_t doubled, int32_t multiplie
                                               int32_t zero_point)
 {
     const int32_t high = weft_high_product(doubled, multiplier);
-    return weft_saturate8(weft_add_high_product(zero_point, high + (high >> 31), scale));
+    return weft_saturate8(weft_add_high_product(zero_point, high + weft_sign(high), scale));
 }
 
 #endif /* WEFT_DSP_H */

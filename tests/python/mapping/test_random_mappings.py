@@ -19,23 +19,14 @@ from support import strategies as single
 from support import strategies_elementwise as elementwise
 from support import strategies_movement as movement
 from support import strategies_networks
-from support.meshes import build, random_mapping, simplest_mapping, stage_graph
-from weft.machines import Machine, load_machine
+from support.meshes import build, random_mapping, roomy_machine, simplest_mapping, stage_graph
+from weft.machines import Machine
 from weft.program import Program
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """16 PEs of 1 MiB: memory is not what is tried here."""
-    path = tmp_path_factory.mktemp("machine") / "roomy.toml"
-    path.write_text(
-        "format = 1\n[pe_class.m4]\ncore = 'cortex-m4f'\nclock_mhz = 150\nstack_bytes = 4096\n"
-        "memory = [{ name = 'sram', origin = 0, bytes = 1048576, "
-        "holds = ['code', 'constants', 'data'] }]\n"
-        "[grid]\nwidth = 4\nheight = 4\npe_class = 'm4'\n",
-        encoding="ascii",
-    )
-    return load_machine(path)
+    return roomy_machine(tmp_path_factory.mktemp("machine"))
 
 
 @pytest.fixture(scope="module", autouse=True)

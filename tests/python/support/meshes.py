@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from weft.dialects.stages.base import shape_of, variables
 from weft.dialects.stages.box import Box, CutError
 from weft.importers import import_model
 from weft.kernels.module import kernel_module
+from weft.machines import load_machine
 from weft.machines.model import Machine
 from weft.placing import Placing
 from weft.program import Program, load_program
@@ -28,10 +30,30 @@ def stage_graph(model: bytes) -> Compilation:
     return unique_labels(to_stages(to_integer(module, "model", unsupported)))
 
 
-def build(stages: Compilation, machine: Machine, mapping: Any, folder: Path) -> Program:
-    """``mapping`` is what a mapping file holds."""
+def roomy_machine(folder: Path) -> Machine:
+    """16 PEs of 1 MiB, for tests of other things than memory. Its file goes to ``folder``."""
+    path = folder / "roomy.toml"
+    path.write_text(
+        "format = 1\n[pe_class.m4]\ncore = 'cortex-m4f'\nclock_mhz = 150\nstack_bytes = 4096\n"
+        "memory = [{ name = 'sram', origin = 0, bytes = 1048576, "
+        "holds = ['code', 'constants', 'data'] }]\n"
+        "[grid]\nwidth = 4\nheight = 4\npe_class = 'm4'\n",
+        encoding="ascii",
+    )
+    return load_machine(path)
+
+
+def build(
+    stages: Compilation,
+    machine: Machine,
+    mapping: Any,
+    folder: Path,
+    generated: Collection[str] = (),
+) -> Program:
+    """``mapping`` is what a mapping file holds; kernels of the families ``generated`` are not
+    hand-written."""
     folder.mkdir()
-    placing = Placing(stages, machine, mapping)
+    placing = Placing(stages, machine, mapping, generated=generated)
     placed = placing.search(placing.place)
     kernels = kernel_module(placed.compilation.kernels.values())
     finish(placed, kernels, folder, "model", None)

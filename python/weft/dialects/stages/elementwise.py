@@ -46,9 +46,7 @@ def _broadcast_box(shape: Sequence[int], box: Box) -> Box:
     return Box(tuple(begin), tuple(extents))
 
 
-def _add_exact(
-    given: Mapping[str, int], exact: str, a: View, b: View, result: View
-) -> KernelCall:
+def _add_exact(given: Mapping[str, int], exact: str, a: View, b: View, result: View) -> KernelCall:
     """An addition whose operand ``exact`` is ``a`` or ``b``."""
     views = {"exact": a, "other": b} if exact == "a" else {"exact": b, "other": a}
     other = "b" if exact == "a" else "a"
@@ -71,8 +69,8 @@ def _add_exact(
 class BinaryStage(Stage):
     """``add``, ``sub`` or ``mul`` of two int8 tensors, with broadcasting.
 
-    The operand multipliers exist for ``add`` and ``sub`` only. ``exact`` is ``a`` or ``b`` where the
-    kernel ``AddExact`` is to be used, and names its operand.
+    The operand multipliers exist for ``add`` and ``sub`` only. ``exact`` is ``a`` or ``b`` where
+    the kernel ``AddExact`` is to be used, and names its operand.
     """
 
     name = "stages.binary"

@@ -46,8 +46,8 @@ def _workspace(runs: Sequence[int], pixels: int) -> int:
 
 @irdl_op_definition
 class PackedConv2dStage(Windowed):
-    """``conv2d``. ``taps`` are ``[kernel_h, kernel_w, in / groups]``; ``packed`` holds the stream of
-    every group, one after the other."""
+    """``conv2d``. ``taps`` are ``[kernel_h, kernel_w, in / groups]``; ``packed`` holds the stream
+    of every group, one after the other."""
 
     name = "stages.packed_conv2d"
     x = operand_def(TensorType)
