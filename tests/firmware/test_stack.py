@@ -96,7 +96,7 @@ def test_a_chain_that_is_taken_is_computed_to_the_word(build: Builder) -> None:
         (("push {r4, lr}", "cmp r0, #0", "it eq", "popeq {r4, pc}", "push {r5}", "pop {r5}"),
          "pop {r4, pc}", 12),
         (("push {r4, lr}", "sub sp, sp, #8", "adr.w r4, 1f", "orr r4, r4, #1", "str r4, [sp, #4]",
-          "ldr pc, [sp, #4]", ".balign 4", "1: nop", "nop", "cbnz r0, 2f", "2: push {r5}",
+          "ldr pc, [sp, #4]", ".balign 4", "1: nop", "cbnz r0, 2f", "nop", "2: push {r5}",
           "pop {r5}", "add sp, sp, #8"), "pop {r4, pc}", 20),
         (("push {r4, lr}", "bl weft_pe_fail", "pop {r4, lr}"), "b weft_runtime_hash", 8),
     ],
