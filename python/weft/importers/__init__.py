@@ -20,9 +20,11 @@ def import_model(model: Any, name: str, params: Mapping[str, Any] | None) -> tup
             raise ModelError(f"{name}: parameters go with a Relax module, not with a model file")
         from weft.importers.tflite import is_tflite, tflite_to_relax
 
-        if not is_tflite(model):
-            raise ModelError(f"{name}: not a TFLite file (its identifier TFL3 is missing)")
-        return tflite_to_relax(model, name)
+        if is_tflite(model):
+            return tflite_to_relax(model, name)
+        from weft.importers.onnx import onnx_to_relax
+
+        return onnx_to_relax(model, name)
     from weft.importers.relax import import_relax
 
     return import_relax(model, name, params or {})

@@ -17,7 +17,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from weft.dialects.stages.base import Stage, dtype_of, int_of, shape_of
+from weft.dialects.stages.base import Stage, dtype_of, int_of, rounding_of, shape_of
 from weft.dialects.stages.box import Box, Cut
 from weft.kernels.base import Kernel, KernelCall
 from weft.kernels.binary import Add, Extremum, Mul
@@ -25,7 +25,7 @@ from weft.kernels.movement import Lookup, Quantize
 from weft.kernels.view import View, loops_of
 
 
-def _loop_numbers(
+def loop_numbers(
     views: Sequence[tuple[str, View]], out: View, inner: bool = False
 ) -> dict[str, int]:
     """``extentN`` of ``out`` and ``<name>_strideN`` of every view; the innermost stride only if it
@@ -37,7 +37,7 @@ def _loop_numbers(
     return numbers
 
 
-def _broadcast_box(shape: Sequence[int], box: Box) -> Box:
+def broadcast_box(shape: Sequence[int], box: Box) -> Box:
     """The part of an operand that ``box`` of the result reads, by NumPy's rules."""
     missing = len(box.shape) - len(shape)
     begin = [0 if n == 1 else b for n, b in zip(shape, box.begin[missing:], strict=True)]
@@ -75,7 +75,7 @@ class BinaryStage(Stage):
             raise VerifyException(f"no binary operator {self.operator.data}")
 
     def cut(self, box: Box) -> Cut:
-        return Cut(tuple(_broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
+        return Cut(tuple(broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
 
     def macs(self) -> int:
         return 0
@@ -95,7 +95,7 @@ class BinaryStage(Stage):
                     self._kernel(a, b),
                     pointers={"a": a.pointer, "b": b.pointer, "out": result.pointer},
                     numbers={
-                        **_loop_numbers([("a", a), ("b", b), ("out", result)], result),
+                        **loop_numbers([("a", a), ("b", b), ("out", result)], result),
                         **given,
                     },
                 )
@@ -125,7 +125,7 @@ class ExtremumStage(Stage):
             raise VerifyException(f"no extremum {self.operator.data}")
 
     def cut(self, box: Box) -> Cut:
-        return Cut(tuple(_broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
+        return Cut(tuple(broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
 
     def macs(self) -> int:
         return 0
@@ -139,7 +139,7 @@ class ExtremumStage(Stage):
                 KernelCall(
                     Extremum(*inner, largest=self.operator.data == "maximum"),
                     pointers={"a": a.pointer, "b": b.pointer, "out": result.pointer},
-                    numbers=_loop_numbers([("a", a), ("b", b), ("out", result)], result),
+                    numbers=loop_numbers([("a", a), ("b", b), ("out", result)], result),
                 )
             )
         return made
@@ -169,9 +169,9 @@ class LookupStage(Stage):
         x, table = inputs
         return [
             KernelCall(
-                Lookup(table.dtype),
+                Lookup(table.byte_dtype),
                 pointers={"x": part.pointer, "table": table.pointer, "out": result.pointer},
-                numbers=_loop_numbers([("x", part), ("out", result)], result),
+                numbers=loop_numbers([("x", part), ("out", result)], result),
             )
             for part, result in loops_of([x, out], 4, inner=True)
         ]
@@ -185,6 +185,7 @@ class QuantizeStage(Stage):
     x = operand_def(TensorType)
     scale = operand_def(TensorType)
     zero_point = prop_def(IntegerAttr[I64])
+    rounding = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
 
@@ -198,10 +199,10 @@ class QuantizeStage(Stage):
         x, scale = inputs
         return [
             KernelCall(
-                Quantize(),
+                Quantize(rounding_of(self)),
                 pointers={"x": part.pointer, "scale": scale.pointer, "out": result.pointer},
                 numbers={
-                    **_loop_numbers([("x", part), ("out", result)], result),
+                    **loop_numbers([("x", part), ("out", result)], result),
                     "zero_point": int_of(self.zero_point),
                 },
             )
