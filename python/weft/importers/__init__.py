@@ -4,9 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from weft.errors import ModelError
+
+
+def whole_model(data: bytes, path: Path) -> bytes:
+    """The bytes of a model file, with what it keeps in other files. Raises ``ModelError``."""
+    # The word is in every ONNX file that keeps data elsewhere: others need not be looked at.
+    if data[4:8] == b"TFL3" or b"location" not in data:
+        return data
+    from weft.importers.onnx_files import with_external_data
+
+    return with_external_data(data, path)
 
 
 def import_model(model: Any, name: str, params: Mapping[str, Any] | None) -> tuple[Any, list[str]]:

@@ -18,7 +18,8 @@ from weft.errors import ModelError
 
 Array = np.ndarray[Any, Any]
 
-_DTYPES = {
+#: The types of tensors that are read, as NumPy calls them.
+DTYPES = {
     TensorProto.FLOAT: "float32",
     TensorProto.DOUBLE: "float64",
     TensorProto.INT8: "int8",
@@ -90,8 +91,14 @@ class Graph:
     opset: int
 
 
-def shortened(name: str) -> str:
+def text_of(value: str | bytes) -> str:
+    """A text of the file, which protobuf gives as bytes if it is no UTF-8."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def shortened(name: str | bytes) -> str:
     """Damaged names hold anything; messages are one line."""
+    name = text_of(name)
     text = "".join(c if c.isprintable() else "?" for c in name)
     return text if len(text) <= _MAX_NAME else f"...{text[-_MAX_NAME:]}"
 
@@ -127,10 +134,12 @@ class _Reader:
             raise self.fail("sparse initialisers are not supported")
         constants: dict[str, Array] = {}
         for tensor in graph.initializer:
-            constants[tensor.name] = self.tensor(tensor, f"initialiser '{shortened(tensor.name)}'")
-        inputs = [self.input(v) for v in graph.input if v.name not in constants]
+            constants[text_of(tensor.name)] = self.tensor(
+                tensor, f"initialiser '{shortened(tensor.name)}'"
+            )
+        inputs = [self.input(v) for v in graph.input if text_of(v.name) not in constants]
         nodes = [self.node(n) for n in graph.node]
-        outputs = tuple(v.name for v in graph.output)
+        outputs = tuple(text_of(v.name) for v in graph.output)
         if not inputs or not outputs:
             raise self.fail("the model has no input or no output")
         known = {i.name for i in inputs} | set(constants)
@@ -160,7 +169,7 @@ class _Reader:
         if not value.type.HasField("tensor_type"):
             raise self.fail(f"input '{name}' is no tensor")
         tensor = value.type.tensor_type
-        dtype = _DTYPES.get(tensor.elem_type, f"type {tensor.elem_type}")
+        dtype = DTYPES.get(tensor.elem_type, f"type {tensor.elem_type}")
         if not tensor.HasField("shape"):
             raise self.fail(f"input '{name}' has no shape; give it one when exporting the model")
         shape = []
@@ -174,7 +183,7 @@ class _Reader:
                 )
             shape.append(int(extent.dim_value))
         self.check_shape(shape, f"input '{name}'")
-        return Input(value.name, dtype, tuple(shape))
+        return Input(text_of(value.name), dtype, tuple(shape))
 
     def check_shape(self, shape: Sequence[int], what: str) -> None:
         if len(shape) > _MAX_AXES or any(n < 0 for n in shape) or prod(shape) > _MAX_ELEMENTS:
@@ -189,7 +198,7 @@ class _Reader:
             )
         shape = [int(n) for n in tensor.dims]
         self.check_shape(shape, what)
-        dtype = _DTYPES.get(tensor.data_type)
+        dtype = DTYPES.get(tensor.data_type)
         if dtype is None:
             return np.zeros(0, np.void)
         if tensor.raw_data:
@@ -209,7 +218,7 @@ class _Reader:
     def node(self, node: Any) -> Node:
         domain = "" if node.domain in _DEFAULT_DOMAINS else f"{shortened(node.domain)}."
         kind, name = f"{domain}{shortened(node.op_type)}", shortened(node.name)
-        outputs = tuple(node.output)
+        outputs = tuple(map(text_of, node.output))
         place = name or shortened(next(filter(None, outputs), "?"))
         attributes: dict[str, Any] = {}
         for attribute in node.attribute:
@@ -218,9 +227,11 @@ class _Reader:
                 continue
             value: Any = read(attribute)  # type: ignore[no-untyped-call]
             if attribute.type == AttributeProto.TENSOR:
-                value = self.tensor(value, f"attribute '{attribute.name}' of {kind} at '{place}'")
-            attributes[attribute.name] = value
-        return Node(kind, name, tuple(node.input), outputs, attributes)
+                value = self.tensor(
+                    value, f"attribute '{shortened(attribute.name)}' of {kind} at '{place}'"
+                )
+            attributes[text_of(attribute.name)] = value
+        return Node(kind, name, tuple(map(text_of, node.input)), outputs, attributes)
 
     def ordered(self, nodes: Sequence[Node], known: set[str]) -> list[Node]:
         """The nodes, each after those that it needs; as in the file, if it is so there."""
