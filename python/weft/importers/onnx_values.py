@@ -75,7 +75,8 @@ class Quantized:
         shape = [1] * self.values.ndim
         if self.scales.size > 1:
             shape[self.axis] = self.scales.size
-        steps = self.values.astype(np.int64) - self.zero_points.astype(np.int64).reshape(shape)
+        zero_points = np.broadcast_to(self.zero_points.astype(np.int64), self.scales.shape)
+        steps = self.values.astype(np.int64) - zero_points.reshape(shape)
         return steps.astype(np.float32) * self.scales.reshape(shape)
 
 
