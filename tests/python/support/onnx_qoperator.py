@@ -1,4 +1,4 @@
-"""Models of quantised operators (QLinearConv and so on), as ONNX Runtime's optimiser writes them."""
+"""Models of quantised operators, QLinearConv and so on, as ONNX Runtime's optimiser writes them."""
 
 from __future__ import annotations
 
