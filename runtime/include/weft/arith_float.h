@@ -30,11 +30,14 @@ static inline float weft_fma_portable(float a, float b, float c)
     return (float)odd.value;
 }
 
-/* a * b + c, rounded once. */
+/* a * b + c, rounded once. Compilers make a call of the C library's function out of their own, so the
+ * instruction of a Cortex-M4's FPU is named. */
 static inline float weft_fma(float a, float b, float c)
 {
-#if defined(__ARM_FEATURE_FMA) || defined(__FMA__)
-    return __builtin_fmaf(a, b, c);
+#if defined(__arm__) && defined(__ARM_FEATURE_FMA)
+    float sum = c;
+    __asm__("vfma.f32 %0, %1, %2" : "+t"(sum) : "t"(a), "t"(b));
+    return sum;
 #else
     return weft_fma_portable(a, b, c);
 #endif
