@@ -52,8 +52,7 @@ def run_onnxruntime(model: bytes, input_sets: Sequence[Sequence[np.ndarray]]) ->
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.qdqisint8allowed", "1")
     loaded = onnx.load_from_string(model)
-    tensors = [t.data_type for t in loaded.graph.initializer if t.name.endswith("_zero")]
-    if onnx.TensorProto.UINT8 in tensors:
+    if any(t.data_type == onnx.TensorProto.UINT8 for t in loaded.graph.initializer):
         options.add_session_config_entry("session.x64quantprecision", "1")
     with tempfile.TemporaryDirectory() as folder:
         optimised = Path(folder) / "optimised.onnx"
