@@ -11,11 +11,14 @@ import numpy as np
 from tvm import relax
 
 from weft.importers.onnx_attributes import axes_of, axis_of, integer, integers, text
-from weft.importers.onnx_reader import Node, Unsupported, shortened
+from weft.importers.onnx_reader import DTYPES, Node, Unsupported, shortened
 from weft.importers.onnx_values import NHWC, Held, Quantized, identity, shape_of
 
 if TYPE_CHECKING:
     from weft.importers.onnx import Importer
+
+# Of constants that are made of others: sizes, not weights.
+_MOST_INDICES = 64
 
 
 def _ints_of(
@@ -200,6 +203,33 @@ def _split(importer: Importer, node: Node) -> None:
         first += size
 
 
+# --- constants of constants: how exporters write sizes ---
+
+
+def _shape(importer: Importer, node: Node) -> None:
+    shape = shape_of(importer.value(node.input(0)))
+    part = slice(integer(node, "start", 0), node.attributes.get("end"))
+    importer.values[node.outputs[0]] = np.array(shape[part], np.int64)
+
+
+def _gather(importer: Importer, node: Node) -> None:
+    """Of constants."""
+    values, indices = importer.array(node.input(0)), importer.array(node.input(1))
+    axis = axis_of(integer(node, "axis", 0), values.ndim)
+    if indices.dtype.kind != "i" or indices.size > _MOST_INDICES:
+        raise Unsupported(f"indices of {indices.dtype} and shape {indices.shape}")
+    importer.values[node.outputs[0]] = np.take(values, indices, axis)
+
+
+def _cast(importer: Importer, node: Node) -> None:
+    """Of constants."""
+    dtype = DTYPES.get(integer(node, "to", 0))
+    if dtype is None:
+        raise Unsupported(f"to the type {integer(node, 'to', 0)}")
+    with np.errstate(all="ignore"):
+        importer.values[node.outputs[0]] = importer.array(node.input(0)).astype(dtype)
+
+
 # --- several ---
 
 
@@ -320,14 +350,17 @@ def _new_size(
 
 
 CONVERTERS: dict[str, Callable[[Any, Node], None]] = {
+    "Cast": _cast,
     "Concat": _concat,
     "Constant": _constant,
     "Dropout": _dropout,
     "Flatten": _flatten,
+    "Gather": _gather,
     "Identity": _identity,
     "Pad": _pad,
     "Reshape": _reshape,
     "Resize": _resize,
+    "Shape": _shape,
     "Slice": _slice,
     "Split": _split,
     "Squeeze": _squeeze,

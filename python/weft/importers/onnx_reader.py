@@ -19,7 +19,7 @@ from weft.errors import ModelError
 Array = np.ndarray[Any, Any]
 
 #: The types of tensors that are read, as NumPy calls them.
-DTYPES = {
+DTYPES: dict[int, str] = {
     TensorProto.FLOAT: "float32",
     TensorProto.DOUBLE: "float64",
     TensorProto.INT8: "int8",

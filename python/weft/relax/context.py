@@ -195,8 +195,9 @@ class Context:
     def _quantization(self, call: Any, dtype: str, what: str) -> Quantization:
         """Of an activation."""
         offset = offset_of(dtype)
-        if offset is None:
-            raise Unmatched(f"{what} {dtype}, not int8 or uint8")
+        if offset is None or (offset and not self.contract.has_uint8):
+            allowed = "int8 or uint8" if self.contract.has_uint8 else "int8"
+            raise Unmatched(f"{what} {dtype}, not {allowed}")
         quantization = self.bindings.quantization(call)
         if quantization is None or not quantization.is_per_tensor:
             raise Unmatched("an activation needs one constant scale and zero point")

@@ -18,10 +18,11 @@ ATTRIBUTE = "weft.contract"
 @dataclass(frozen=True)
 class Contract:
     """What operators that both frameworks have in common ask for; ``rounding`` is how sums become
-    int8 (``weft.kernels.rounding``)."""
+    int8 (``weft.kernels.rounding``), ``has_uint8`` whether activations may be uint8."""
 
     name: str
     rounding: str
+    has_uint8: bool
     channel_multipliers: Callable[[np.float32, Array, np.float32], Array]
     mean_multiplier: Callable[[np.float32, np.float32, int], Scaled]
     quantized_bound: Callable[[float, np.float32, int], int]
@@ -37,6 +38,7 @@ class Contract:
 TFLITE = Contract(
     "tflite",
     "twice",
+    False,
     tflite_contract.channel_multipliers,
     tflite_contract.mean_multiplier,
     tflite_contract.quantized_bound,
@@ -46,6 +48,7 @@ TFLITE = Contract(
 ONNX_RUNTIME = Contract(
     "onnxruntime",
     "float",
+    True,
     onnx_contract.channel_multipliers,
     onnx_contract.mean_multiplier,
     onnx_contract.quantized_bound,

@@ -10,11 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import settings
+from onnx import helper
 
+import weft
 from support.onnx_builder import QdqNetwork, Style
-from support.onnx_oracle import check_against_onnxruntime
+from support.onnx_networks import random_network
+from support.onnx_oracle import check_against_onnxruntime, check_results, run_onnxruntime
+from weft.errors import ModelError, UnsupportedError
+from weft.importers import import_model
 
 SEEDS = range(1 if settings().max_examples <= 3 else 20)
 STYLES = [Style(dtype, symmetric) for dtype in ("int8", "uint8") for symmetric in (False, True)]
@@ -143,6 +149,60 @@ INTEGER = [
 @pytest.mark.parametrize("build", INTEGER, ids=lambda b: b.__name__)
 def test_same_bytes(build: Callable[..., list[str]], style: Style, seed: int) -> None:
     assert _check(build, style, seed) == set()
+
+
+def test_sizes_that_are_computed_from_shapes() -> None:
+    """As exporters write ``x.reshape(x.shape[0], -1)``."""
+    n = QdqNetwork(np.random.default_rng(0), Style())
+    x = n.conv(n.input((1, 3, 6, 6)), 4, (3, 3))
+    model = onnx.load_from_string(n.build(n.gemm(n.moved("Reshape", x, np.array([1, -1])), 5)))
+    (reshape,) = (node for node in model.graph.node if node.op_type == "Reshape")
+    sizes = [
+        helper.make_node("Shape", [reshape.input[0]], ["shape"]),
+        helper.make_node("Constant", [], ["zero"], value_int=0),
+        helper.make_node("Gather", ["shape", "zero"], ["batch"]),
+        helper.make_node("Cast", ["batch"], ["whole"], to=onnx.TensorProto.INT64),
+        helper.make_node("Constant", [], ["front"], value_ints=[0]),
+        helper.make_node("Unsqueeze", ["whole", "front"], ["first"]),
+        helper.make_node("Constant", [], ["rest"], value_ints=[-1]),
+        helper.make_node("Concat", ["first", "rest"], ["sizes"], axis=0),
+    ]
+    reshape.input[1] = "sizes"
+    nodes = list(model.graph.node)
+    at = nodes.index(reshape)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes[:at], *sizes, *nodes[at:]])
+    check_against_onnxruntime(model.SerializeToString(), n.images(2), "sizes")
+
+
+def test_nodes_in_any_order() -> None:
+    n = QdqNetwork(np.random.default_rng(1), Style())
+    x = n.conv(n.input((1, 3, 6, 6)), 4, (3, 3))
+    text, frames = n.build(n.op("Add", x, n.conv(x, 4, (1, 1)))), n.images(2)
+    answer = run_onnxruntime(text, frames)
+    model = onnx.load_from_string(text)
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes[::-1])
+    with weft.compile(model.SerializeToString(), machine="single-m4-1m").open() as session:
+        check_results([[session.run(frame)] for (frame,) in frames], answer, "reversed")
+
+
+def test_a_relax_module_that_asks_for_the_contract() -> None:
+    """What the importer makes is a module like those of users."""
+    made = random_network(300, "uint8")
+    answer = run_onnxruntime(made.model, made.input_sets)
+    module, unsupported = import_model(made.model, "model", None)
+    assert not unsupported
+    with weft.compile(module, machine="single-m4-1m").open() as session:
+        results = [session.run(frame) for (frame,) in made.input_sets]
+        check_results([r if isinstance(r, tuple) else [r] for r in results], answer, made.label)
+    module["main"] = module["main"].with_attr("weft.contract", "mine")
+    with pytest.raises(ModelError, match=r"weft\.contract of main is 'mine', not tflite or onnx"):
+        weft.compile(module, machine="single-m4-1m")
+    module["main"] = module["main"].with_attr("weft.contract", "tflite")
+    with pytest.raises(UnsupportedError, match="uint8, not int8"):
+        weft.compile(module, machine="single-m4-1m")
 
 
 # --- what ONNX Runtime leaves in float ---
