@@ -43,7 +43,7 @@ class _Chooser:
         _drop_unused(template, places)
 
     def binary(self, op: BinaryStage) -> None:
-        if op.operator.data == "add" and "add" not in self.generated:
+        if op.operator.data == "add" and "add" not in self.generated and _is_rounded_twice(op):
             exact = exact_operand(op.numbers())
             op.exact = StringAttr(exact) if exact is not None else None
 
