@@ -21,7 +21,7 @@ from support import strategies_movement as movement
 from support import strategies_networks
 from support.meshes import build, random_mapping, roomy_machine, simplest_mapping, stage_graph
 from support.onnx_networks import random_network
-from weft.machines import Machine, load_machine
+from weft.machines import Machine
 from weft.program import Program
 
 

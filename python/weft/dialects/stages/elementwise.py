@@ -54,7 +54,7 @@ def _add_exact(given: Mapping[str, int], exact: str, a: View, b: View, result: V
         AddExact(),
         pointers={**{name: view.pointer for name, view in views.items()}, "out": result.pointer},
         numbers={
-            **_loop_numbers([*views.items(), ("out", result)], result),
+            **loop_numbers([*views.items(), ("out", result)], result),
             "exact_zero_point": given[f"{exact}_zero_point"],
             "other_zero_point": given[f"{other}_zero_point"],
             "other_multiplier": given[f"{other}_multiplier"],
