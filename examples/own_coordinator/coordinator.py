@@ -30,8 +30,9 @@ LETTERS, LETTER_BYTES = 16, 20
 GATEWAY = {
     "program": "gateway",
     "memory": [{"origin": 0, "length": 128 << 10}],
-    "stack_bytes": 4096,
 }
+# At the end of the memory, for the firmware of this folder.
+STACK_BYTES = 4096
 SYSTEM_AT, SYSTEM_BYTES = 0xE000E000, 0x1000
 
 
@@ -78,7 +79,7 @@ class Pe:
                 data = (program / block["file"]).read_bytes()
                 self.core.mem_write(free, data[block["at"] : block["at"] + block["bytes"]])
             free += block["bytes"]
-        if free > region["origin"] + region["length"] - self.row["stack_bytes"]:
+        if free > region["origin"] + region["length"] - STACK_BYTES:
             raise Stop(f"PE {self.name}: {free} bytes and a stack do not fit its memory")
         self.arena, self.arena_bytes = places["arena"]
         words = [self.row["number"], EPOCH]

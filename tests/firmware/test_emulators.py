@@ -17,6 +17,8 @@ import pytest
 import weft
 from weft.codegen.toolchain import find_target_toolchain
 from weft.engines.cortex_m4 import gdb, qemu
+from weft.engines.cortex_m4.image_pe import ImagePe
+from weft.engines.cortex_m4.mail import BOX, Message
 from weft.engines.cortex_m4.session import MachineCodeSession
 from weft.errors import EngineError
 from weft.paths import models_folder
@@ -100,6 +102,36 @@ def test_a_mesh_has_the_bytes_of_native_code(emulator: str, frames: list[np.ndar
         assert len(session.machine_code) == 3
         results = [result.tobytes() for result in session.stream(frames)]
     assert results == native(program, frames)
+
+
+def test_a_box_is_carried(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many runs, which are one message: cut rows have gaps where they lie."""
+    carried = []
+    take = ImagePe.take_mail
+
+    def noted(pe: ImagePe) -> list[Message]:
+        messages = take(pe)
+        carried.extend(m for m in messages if m.kind == BOX and len(m.runs) > 1)
+        return messages
+
+    monkeypatch.setattr(ImagePe, "take_mail", noted)
+    program = weft.compile(models_folder() / "digits_int8.tflite", "grid-4x4")
+    frame = np.load(models_folder() / "digits_test.npz")["input"][:1]
+    with opened(program) as session:
+        assert session.run(frame).tobytes() == native(program, [frame])[0]
+    assert carried
+
+
+def test_counts_are_there_or_refused(
+    emulator: str, digits: Program, frames: list[np.ndarray]
+) -> None:
+    with opened(digits) as session:
+        session.run(frames[0])
+        if emulator == "unicorn":
+            assert session.counts().total(lambda place: place.is_kernel).instructions > 10_000
+        else:
+            with pytest.raises(EngineError, match=r"does not count.*weft\[emulate\]"):
+                session.counts()
 
 
 def patch(session: MachineCodeSession, code: str) -> tuple[str, int, str]:

@@ -95,6 +95,9 @@ def test_a_chain_that_is_taken_is_computed_to_the_word(build: Builder) -> None:
         (("cbz r0, 1f", "push {r4}", "pop {r4}", "1: push {r4-r6}", "pop {r4-r6}"), "bx lr", 12),
         (("push {r4, lr}", "cmp r0, #0", "it eq", "popeq {r4, pc}", "push {r5}", "pop {r5}"),
          "pop {r4, pc}", 12),
+        (("push {r4, lr}", "sub sp, sp, #8", "adr.w r4, 1f", "orr r4, r4, #1", "str r4, [sp, #4]",
+          "ldr pc, [sp, #4]", ".balign 4", "1: nop", "nop", "cbnz r0, 2f", "2: push {r5}",
+          "pop {r5}", "add sp, sp, #8"), "pop {r4, pc}", 20),
         (("push {r4, lr}", "bl weft_pe_fail", "pop {r4, lr}"), "b weft_runtime_hash", 8),
     ],
 )  # fmt: skip
@@ -154,11 +157,14 @@ def test_a_call_through_a_pointer_is_refused(build: Builder) -> None:
         ("msr msp, r0", "msr msp, r0"),
         ("tbb [pc, r0]", "tbb"),
         ("ldr pc, [r0]", "ldr.w pc, [r0]"),
+        ("sub sp, sp, #8\\n ldr pc, [sp, #4]", "nothing says where to"),
+        ("sub sp, sp, #8\\n adr.w r0, 1f\\n str r0, [sp, #4]\\n ldr pc, [sp, #4]\\n"
+         ".balign 4\\n 1: nop\\n add sp, sp, #8", "may jump past add sp"),
         ("push {r4}", "leaves 4 bytes"),
         ("pop {r4}", "leaves -4 bytes"),
         ("1: push {r4}\\n cbz r0, 2f\\n b 1b\\n 2:", "bytes are taken there"),
     ],
-)
+)  # fmt: skip
 def test_a_stack_that_cannot_be_followed_is_refused(build: Builder, code: str, says: str) -> None:
     with pytest.raises(ImageError, match="the stack of helper cannot be followed at 0x") as caught:
         build(declarations=naked(code), body=CALL_HELPER)

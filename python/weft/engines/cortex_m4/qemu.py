@@ -75,9 +75,7 @@ class QemuCore(ImageMemory):
 
     def counts(self) -> list[tuple[int, int, str, Count]]:
         """Raises ``CoreError``: there are none."""
-        raise CoreError(
-            f"{COMMAND} counts no instructions, Unicorn does: pip install weft[emulate]"
-        )
+        raise CoreError(f"{COMMAND} does not count, Unicorn does: pip install weft[emulate]")
 
     def _set_pc(self, address: int) -> None:
         self._pc = address & ~1
