@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from weft import __version__
 from weft.codegen.toolchain import target_compiler_path
 from weft.errors import MappingError, ModelError
+from weft.importers import whole_model
 from weft.machines import Machine, load_machine
 from weft.mapping.source import read_mapping, shown
 from weft.paths import cache_folder, runtime_folder
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from weft.placing import Placing
     from weft.transforms.compilation import Compilation
     from weft.transforms.pipeline import Dump
+
+# Neither format can have larger files.
+_MAX_MODEL_BYTES = (1 << 31) - 1
 
 
 def compile_model(
@@ -46,10 +50,10 @@ def compile_model(
 ) -> Program:
     """Compiles a model for a machine.
 
-    ``model`` is the path or the bytes of a TFLite file, or a ``tvm.IRModule`` of Relax whose
-    ``main`` has quantise and dequantise around its operators; ``params`` then binds parameters by
-    name (NumPy arrays). ``machine`` is a bundled name, the path of a machine file, or a machine;
-    by default the one that ``load_machine()`` gives.
+    ``model`` is the path or the bytes of a TFLite or ONNX file, or a ``tvm.IRModule`` of Relax
+    whose ``main`` has quantise and dequantise around its operators; ``params`` then binds
+    parameters by name (NumPy arrays). ``machine`` is a bundled name, the path of a machine file, or
+    a machine; by default the one that ``load_machine()`` gives.
 
     ``output`` is the folder to write; without it the program goes to the cache, where a later call
     with the same arguments finds it. ``schedules`` replaces the TensorIR schedule of a family of
@@ -81,17 +85,29 @@ def _model_bytes(model: Any) -> tuple[bytes | None, str]:
         return bytes(model), "model"
     if isinstance(model, str | os.PathLike):
         path = Path(model)
-        try:
-            return path.read_bytes(), path.stem
-        except IsADirectoryError:
-            raise ModelError(f"{path} is a folder; give a model file") from None
-        except OSError as error:
-            raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+        return whole_model(_file_bytes(path), path), path.stem
     if type(model).__name__ == "IRModule":
         return None, "module"
     raise ModelError(
-        f"a model is a path, bytes of a TFLite file or a tvm.IRModule, not {type(model).__name__}"
+        "a model is a path, bytes of a TFLite or ONNX file or a tvm.IRModule, not "
+        f"{type(model).__name__}"
     )
+
+
+def _file_bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise ModelError(f"{path} is a folder; give a model file")
+        if not path.is_file():
+            raise ModelError(f"{path} is no regular file; give a model file")
+        if size > _MAX_MODEL_BYTES:
+            raise ModelError(f"{path} has {size} bytes, at most {_MAX_MODEL_BYTES} are read")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ModelError(f"{str(path)!r} cannot be read: {error}") from None
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,10 +3,9 @@
 
 #include "weft/micro_kernels.h"
 
-void weft_copy_rows(const int8_t *x, int8_t *out, int32_t extent0, int32_t extent1,
-                    int32_t extent2, int32_t bytes, int32_t x_stride0, int32_t x_stride1,
-                    int32_t x_stride2, int32_t out_stride0, int32_t out_stride1,
-                    int32_t out_stride2)
+void weft_copy_rows(const int8_t *x, int8_t *out, int32_t extent0, int32_t extent1, int32_t extent2,
+                    int32_t bytes, int32_t x_stride0, int32_t x_stride1, int32_t x_stride2,
+                    int32_t out_stride0, int32_t out_stride1, int32_t out_stride2)
 {
     for (int32_t i = 0; i < extent0; ++i) {
         for (int32_t j = 0; j < extent1; ++j) {

@@ -140,9 +140,12 @@ static void compute(strip_t strip, int32_t rows, int32_t columns, int32_t x_down
     for (int32_t row = 0; row < rows; ++row) {
         strip_t next = strip;
         for (int32_t left = columns; left > 0; left -= 3) {
-            if (left >= 3) strip_3(&next);
-            else if (left == 2) strip_2(&next);
-            else strip_1(&next);
+            if (left >= 3)
+                strip_3(&next);
+            else if (left == 2)
+                strip_2(&next);
+            else
+                strip_1(&next);
             next.x += 3 * strip.x_pixel;
             next.out += 3 * strip.out_pixel;
         }

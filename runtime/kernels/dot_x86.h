@@ -180,8 +180,10 @@ uint32_t *weft_widen_2(const int8_t *x0, const int8_t *x1, uint32_t *to, int32_t
     for (; words >= 4; words -= 4, x0 += 16, x1 += 16, to += 16) {
         const __m128i a = _mm_loadu_si128((const __m128i *)(const void *)x0);
         const __m128i b = _mm_loadu_si128((const __m128i *)(const void *)x1);
-        const __m128i a_even = _mm_srai_epi16(_mm_slli_epi16(a, 8), 8), a_odd = _mm_srai_epi16(a, 8);
-        const __m128i b_even = _mm_srai_epi16(_mm_slli_epi16(b, 8), 8), b_odd = _mm_srai_epi16(b, 8);
+        const __m128i a_even = _mm_srai_epi16(_mm_slli_epi16(a, 8), 8),
+                      a_odd = _mm_srai_epi16(a, 8);
+        const __m128i b_even = _mm_srai_epi16(_mm_slli_epi16(b, 8), 8),
+                      b_odd = _mm_srai_epi16(b, 8);
         const __m128i even_low = _mm_unpacklo_epi32(a_even, b_even);
         const __m128i even_high = _mm_unpackhi_epi32(a_even, b_even);
         const __m128i odd_low = _mm_unpacklo_epi32(a_odd, b_odd);

@@ -221,8 +221,10 @@ static weft_status_t send_frame(weft_pe_t *pe, const weft_send_row_t *send, uint
             .to_outer = send->to_outer,
             .to_inner = send->to_inner,
         };
-        if (is_own) WEFT_RETURN_IF_ERROR(write_to_itself(pe, &box));
-        else WEFT_RETURN_IF_ERROR(weft_port_write_box(pe, send->pe, &box));
+        if (is_own)
+            WEFT_RETURN_IF_ERROR(write_to_itself(pe, &box));
+        else
+            WEFT_RETURN_IF_ERROR(weft_port_write_box(pe, send->pe, &box));
     }
     if (is_own) return weft_pe_deliver_arrival(pe, pe->epoch, send->slot, send->producer, frame);
     return weft_port_signal_arrival(pe, send->pe, send->slot, send->producer, frame);

@@ -13,7 +13,7 @@ pytest.importorskip("unicorn", reason="the Python package unicorn is not install
 
 from emulation.mesh import Mesh
 from emulation.pe import Pe, StoppedError
-from emulation.tiny_program import ARENA_BYTES, FRAME_BYTES, ROWS, write_tiny_program
+from emulation.tiny_program import ARENA_BYTES, FRAME_BYTES, write_tiny_program
 
 from weft.codegen.images import Image, build_image
 from weft.codegen.toolchain import Toolchain, gcc_target_toolchain, zig_target_toolchain

@@ -12,7 +12,7 @@ from tvm import relax
 
 from weft.errors import ModelError
 
-_INPUT_DTYPES = ("int8", "float32")
+_INPUT_DTYPES = ("int8", "uint8", "float32")
 # Operators that have attributes and do not declare it.
 _ATTRIBUTES = {
     "relax.matmul": "relax.attrs.MatmulAttrs",
@@ -140,7 +140,7 @@ def _unsupported_input(parameter: relax.Var) -> str | None:
     if not isinstance(type_, relax.TensorType):
         return f"{what} is no tensor"
     if str(type_.dtype) not in _INPUT_DTYPES:
-        return f"{what} is {type_.dtype}, only int8 and float32 are supported"
+        return f"{what} is {type_.dtype}, only int8, uint8 and float32 are supported"
     shape = _known_shape(type_)
     if shape is None:
         return f"{what} has an extent that is not known when compiling"

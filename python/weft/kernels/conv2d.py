@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weft.kernels.base import TensorKernel
+from weft.kernels.rounding import requantizer, suffix
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -44,6 +45,8 @@ class Conv2d(WindowKernel):
     zero point is folded into ``bias``. Accumulation is modulo 2^32.
     """
 
+    rounding: str = "twice"
+
     pointers = ("x", "w", "bias", "multiplier", "shift", "out")
     numbers = (
         "out_h",
@@ -62,7 +65,7 @@ class Conv2d(WindowKernel):
 
     @property
     def name(self) -> str:
-        return f"conv2d_s8_{self.window}"
+        return f"conv2d_s8_{self.window}{suffix(self.rounding)}"
 
     @property
     def summary(self) -> str:
@@ -74,8 +77,7 @@ class Conv2d(WindowKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
-        from weft.kernels.requantize import requantize_s8
-
+        requantize_s8 = requantizer(self.rounding)
         kh, kw, ci = self.kernel_h, self.kernel_w, self.in_channels
         sh, sw, dh, dw = self.stride_h, self.stride_w, self.dilation_h, self.dilation_w
 

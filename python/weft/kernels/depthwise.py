@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weft.kernels.base import TensorKernel
+from weft.kernels.rounding import requantizer, suffix
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -29,6 +30,7 @@ class DepthwiseConv2d(TensorKernel):
     dilation_h: int
     dilation_w: int
     channel_multiplier: int
+    rounding: str = "twice"
 
     pointers = ("x", "w", "bias", "multiplier", "shift", "out")
     numbers = (
@@ -56,7 +58,7 @@ class DepthwiseConv2d(TensorKernel):
             text += f"_d{self.dilation_h}x{self.dilation_w}"
         if self.channel_multiplier != 1:
             text += f"_m{self.channel_multiplier}"
-        return text
+        return text + suffix(self.rounding)
 
     @property
     def summary(self) -> str:
@@ -69,8 +71,7 @@ class DepthwiseConv2d(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
-        from weft.kernels.requantize import requantize_s8
-
+        requantize_s8 = requantizer(self.rounding)
         kh, kw, m = self.kernel_h, self.kernel_w, self.channel_multiplier
         sh, sw, dh, dw = self.stride_h, self.stride_w, self.dilation_h, self.dilation_w
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weft.kernels.base import TensorKernel
+from weft.kernels.rounding import requantizer, suffix
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -21,6 +22,8 @@ class Mean(TensorKernel):
     tensorflow/lite/kernels/internal/reference/reduce.h (QuantizedMeanOrSum).
     """
 
+    rounding: str = "twice"
+
     pointers = ("x", "out")
     numbers = (
         *("outer", "reduce0", "reduce1", "inner"),
@@ -29,13 +32,16 @@ class Mean(TensorKernel):
     )
     outputs = ("out",)
     family = "mean"
-    name = "mean_s8"
     summary = "Mean over two neighbouring axes."
+
+    @property
+    def name(self) -> str:
+        return f"mean_s8{suffix(self.rounding)}"
 
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
-        from weft.kernels.requantize import requantize_s8
+        requantize_s8 = requantizer(self.rounding)
 
         @T.prim_func(s_tir=True)
         def mean(

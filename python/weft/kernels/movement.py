@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from weft.kernels.base import TensorKernel
+from weft.kernels.rounding import suffix
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -172,8 +173,11 @@ class Quantize(TensorKernel):
     """float32 to int8: ``x / scale`` to nearest, ties away from zero, plus the zero point.
 
     The scale comes as a table of one, since arguments are integers
-    (tensorflow/lite/kernels/internal/reference/quantize.h).
+    (tensorflow/lite/kernels/internal/reference/quantize.h). With ``rounding``
+    float, ties go to even.
     """
+
+    rounding: str = "twice"
 
     pointers = ("x", "scale", "out")
     numbers = (
@@ -183,13 +187,22 @@ class Quantize(TensorKernel):
     )
     outputs = ("out",)
     family = "quantize"
-    name = "quantize_f32_s8"
     summary = "Quantises float32 to int8."
+
+    @property
+    def name(self) -> str:
+        return f"quantize_f32_s8{suffix(self.rounding)}"
 
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
-        from weft.kernels.requantize import clamp, quantize
+        from weft.kernels.requantize import clamp, float_quantize, quantize
+
+        def quantized(value: Any, scale: Any, zero_point: Any) -> Any:
+            if self.rounding == "float":
+                return float_quantize(value, scale, zero_point)
+            whole = quantize(value, scale) + zero_point
+            return T.cast(clamp(whole, T.int32(-128), T.int32(127)), "int8")
 
         @T.prim_func(s_tir=True)
         def quantize_f32_s8(
@@ -225,13 +238,6 @@ class Quantize(TensorKernel):
             for i0, i1, i2, i3 in T.grid(extent0, extent1, extent2, extent3):
                 with T.sblock("quantize"):
                     p, q, r, s = T.axis.remap("SSSS", [i0, i1, i2, i3])
-                    out[p, q, r, s] = T.cast(
-                        clamp(
-                            quantize(x[p, q, r, s], scale[0]) + zero_point,
-                            T.int32(-128),
-                            T.int32(127),
-                        ),
-                        "int8",
-                    )
+                    out[p, q, r, s] = quantized(x[p, q, r, s], scale[0], zero_point)
 
         return quantize_f32_s8

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft.kernels.base import TensorKernel
 from weft.kernels.conv2d import WindowKernel
+from weft.kernels.rounding import requantizer, suffix
 
 if TYPE_CHECKING:
     from tvm import tirx
@@ -155,6 +156,8 @@ class AddPartial(TensorKernel):
 class Requantize(TensorKernel):
     """``out[p, q, c] = requantise(x[p, q, c] + bias[c])``: bias, scale and limits, applied once."""
 
+    rounding: str = "twice"
+
     pointers = ("x", "bias", "multiplier", "shift", "out")
     numbers = (
         *_EXTENTS,
@@ -163,13 +166,16 @@ class Requantize(TensorKernel):
     )
     outputs = ("out",)
     family = "requantize"
-    name = "requantize_s32_s8"
     summary = "Makes int8 results of whole sums: bias, scale, zero point and limits."
+
+    @property
+    def name(self) -> str:
+        return f"requantize_s32_s8{suffix(self.rounding)}"
 
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
-        from weft.kernels.requantize import requantize_s8
+        requantize_s8 = requantizer(self.rounding)
 
         @T.prim_func(s_tir=True)
         def requantize(

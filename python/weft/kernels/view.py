@@ -9,7 +9,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-ITEM_BYTES = {"int8": 1, "int32": 4, "float32": 4}
+ITEM_BYTES = {"int8": 1, "uint8": 1, "int32": 4, "float32": 4}
 
 
 def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
@@ -43,6 +43,11 @@ class View:
     @property
     def item_bytes(self) -> int:
         return ITEM_BYTES[self.dtype]
+
+    @property
+    def byte_dtype(self) -> str:
+        """For kernels that do no arithmetic: uint8 are bytes like int8."""
+        return "int8" if self.dtype == "uint8" else self.dtype
 
     @property
     def pointer(self) -> Pointer:

@@ -11,6 +11,7 @@ import numpy as np
 from tvm import relax
 
 from weft.adapter.stand_in import stand_in
+from weft.relax.contracts import Contract
 from weft.relax.expressions import (
     Bindings,
     Quantization,
@@ -18,10 +19,14 @@ from weft.relax.expressions import (
     is_constant,
     is_empty,
     is_tensor,
+    offset_of,
     op_name,
     shape_of,
 )
-from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, ContractError, quantized_bound
+from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, ContractError
+
+# uint8 bytes as int8 of 128 less, and the other way: of bytes read as int8 -128..127.
+FLIPPED = np.arange(256, dtype=np.uint8).view(np.int8)
 
 
 class Unmatched(Exception):
@@ -42,6 +47,7 @@ class Result:
     high: int
     shape: tuple[int, ...]
     label: str
+    contract: Contract
 
     @property
     def scale(self) -> np.float32:
@@ -63,7 +69,7 @@ class Result:
         return replace(self, low=new_low, high=new_high)
 
     def _bound(self, limit: float) -> int:
-        return clamped(quantized_bound(limit, self.scale, self.zero_point))
+        return clamped(self.contract.quantized_bound(limit, self.scale, self.zero_point))
 
     @property
     def output_attributes(self) -> dict[str, int]:
@@ -78,6 +84,7 @@ class Context:
     builder: relax.BlockBuilder
     labels: Mapping[Any, str]
     lower_call: Callable[[Context, Any], Any]
+    contract: Contract
     # New variables of what is lowered already; parameters stand for themselves.
     done: dict[Any, Any]
     unsupported: list[str] = field(default_factory=list)
@@ -103,18 +110,32 @@ class Context:
     def constant(self, values: Any, dtype: str) -> Any:
         return relax.const(np.ascontiguousarray(np.asarray(values).astype(dtype)), dtype)
 
+    def constant_less_offset(self, constant: Any) -> Any:
+        """A constant tensor; of uint8, int8 of 128 less."""
+        if dtype_of(constant) != "uint8":
+            return constant
+        return self.constant(constant.value.numpy().astype(np.int16) - 128, "int8")
+
     def label(self, expression: Any) -> str:
         """The name of the variable that holds ``expression``."""
         return self.labels.get(expression, op_name(expression) or "value")
 
     def lower(self, expression: Any) -> Any:
-        """The new variable that holds the value of an int8 or float32 tensor."""
+        """The new variable that holds the value of an int8 or float32 tensor, or that of a uint8
+        tensor, less 128, as int8."""
         defined = self.bindings.define(expression)
         if isinstance(defined, relax.Var):
-            return self.done[defined]
+            return self._parameter(defined)
         if defined not in self.done:
             self.done[defined] = self._lower_or_report(defined)
         return self.done[defined]
+
+    def _parameter(self, parameter: Any) -> Any:
+        if dtype_of(self.done[parameter]) == "uint8":
+            table = self.constant(FLIPPED, "int8")
+            operands, shape = [parameter, table], shape_of(parameter)
+            self.done[parameter] = self.emit("lookup", operands, {}, shape, parameter.name)
+        return self.done[parameter]
 
     def _lower_or_report(self, defined: Any) -> Any:
         try:
@@ -139,7 +160,7 @@ class Context:
             for item in defined.fields:
                 self._report_before(item)
         elif isinstance(defined, relax.Call) and not is_constant(defined):
-            is_int8 = is_tensor(defined) and dtype_of(defined) == "int8"
+            is_int8 = is_tensor(defined) and offset_of(dtype_of(defined)) is not None
             if op_name(defined) in (None, "quantize") or is_int8:
                 self.lower(defined)
             else:
@@ -154,19 +175,15 @@ class Context:
         if call is None:
             source = op_name(self.bindings.define(expression)) or "a float input"
             raise Unmatched(f"its operand comes from {source}, not from a dequantise")
-        if dtype_of(call.args[0]) != "int8":
-            raise Unmatched(f"its operand is {dtype_of(call.args[0])}, not int8")
         if is_empty(call):
             raise Unmatched("its operand is empty")
-        return call.args[0], self._quantization(call)
+        return call.args[0], self._quantization(call, dtype_of(call.args[0]), "its operand is")
 
     def result_of(self, call: Any) -> Result:
         """What a quantise asks for."""
-        if dtype_of(call) != "int8":
-            raise Unmatched(f"quantises to {dtype_of(call)}, not int8")
-        return Result(
-            self._quantization(call), INT8_MIN, INT8_MAX, shape_of(call), self.label(call)
-        )
+        quantization = self._quantization(call, dtype_of(call), "quantises to")
+        label = self.label(call)
+        return Result(quantization, INT8_MIN, INT8_MAX, shape_of(call), label, self.contract)
 
     def limits_of(self, call: Any) -> tuple[float, float]:
         """The limits of a clip; infinite where there is none."""
@@ -175,12 +192,16 @@ class Context:
             raise Unmatched("a limit is not a constant number")
         return low, high
 
-    def _quantization(self, call: Any) -> Quantization:
+    def _quantization(self, call: Any, dtype: str, what: str) -> Quantization:
         """Of an activation."""
+        offset = offset_of(dtype)
+        if offset is None or (offset and not self.contract.has_uint8):
+            allowed = "int8 or uint8" if self.contract.has_uint8 else "int8"
+            raise Unmatched(f"{what} {dtype}, not {allowed}")
         quantization = self.bindings.quantization(call)
         if quantization is None or not quantization.is_per_tensor:
             raise Unmatched("an activation needs one constant scale and zero point")
-        zero_point = quantization.single[1]
+        zero_point = quantization.single[1] - offset
         if not INT8_MIN <= zero_point <= INT8_MAX:
-            raise Unmatched(f"the zero point {zero_point} is not in int8")
-        return quantization
+            raise Unmatched(f"the zero point {zero_point + offset} is not in {dtype}")
+        return replace(quantization, zero_point=np.array([zero_point]), offset=offset)

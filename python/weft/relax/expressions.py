@@ -16,11 +16,16 @@ from weft.relax.tflite_contract import Array, ContractError
 
 @dataclass(frozen=True)
 class Quantization:
-    """``real = scale * (q - zero_point)``; arrays of one, or of one a channel along ``axis``."""
+    """``real = scale * (q - zero_point)``; arrays of one, or of one a channel along ``axis``.
+
+    Of an activation that is uint8 in the model, ``q`` and ``zero_point`` are those numbers less
+    128, which is its ``offset``.
+    """
 
     scale: Array
     zero_point: Array
     axis: int
+    offset: int = 0
 
     @property
     def is_per_tensor(self) -> bool:
@@ -54,6 +59,11 @@ def shape_of(expression: Any) -> tuple[int, ...]:
 def dtype_of(expression: Any) -> str:
     """The element type of a tensor expression. Raises ``TypeError`` for what is no tensor."""
     return str(_tensor_type(expression).dtype)
+
+
+def offset_of(dtype: str) -> int | None:
+    """How much less than the model's numbers those of the stages are; None for other types."""
+    return {"int8": 0, "uint8": 128}.get(dtype)
 
 
 def is_tensor(expression: Any) -> bool:

@@ -12,12 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import tvm
 from tvm import relax
 
-from weft.errors import UnsupportedError
-from weft.relax.context import Context
-from weft.relax.expressions import Bindings, dtype_of, is_tensor, op_name
+from weft.errors import ModelError, UnsupportedError
+from weft.relax.context import FLIPPED, Context
+from weft.relax.contracts import ATTRIBUTE, CONTRACTS, TFLITE, Contract
+from weft.relax.expressions import (
+    Bindings,
+    dtype_of,
+    is_tensor,
+    offset_of,
+    op_name,
+    shape_of,
+)
 from weft.relax.operators import lower_call
 
 
@@ -46,7 +55,27 @@ def _int8_tensors(bindings: Bindings, function: relax.Function) -> Iterator[Any]
 
 
 def _is_int8(expression: Any) -> bool:
-    return is_tensor(expression) and dtype_of(expression) == "int8"
+    return is_tensor(expression) and offset_of(dtype_of(expression)) is not None
+
+
+def _contract(function: relax.Function, source: str) -> Contract:
+    attributes = function.attrs or {}
+    name = str(attributes[ATTRIBUTE]) if ATTRIBUTE in attributes else TFLITE.name
+    if name not in CONTRACTS:
+        raise ModelError(f"{source}: {ATTRIBUTE} of main is '{name}', not {' or '.join(CONTRACTS)}")
+    return CONTRACTS[name]
+
+
+def _output(context: Context, expression: Any) -> Any:
+    """What leaves the network, in the model's type."""
+    lowered = context.lower(expression)
+    if not is_tensor(expression) or dtype_of(expression) != "uint8":
+        return lowered
+    table = context.constant(FLIPPED.view(np.uint8), "uint8")
+    label = context.label(context.bindings.define(expression))
+    return context.emit(
+        "lookup", [lowered, table], {}, shape_of(expression), f"{label}.uint8", "uint8"
+    )
 
 
 def to_integer(
@@ -55,19 +84,21 @@ def to_integer(
     """Returns a module whose ``main`` consists of integer stages.
 
     ``source`` names the model in errors; ``already_unsupported`` is what its importer met. Raises
-    ``UnsupportedError`` with these and all that did not match.
+    ``UnsupportedError`` with these and all that did not match, or ``ModelError``.
     """
     function = module["main"]
     builder = relax.BlockBuilder()
     parameters = {p: p for p in function.params}
-    context = Context(Bindings(function), builder, _labels(function), lower_call, parameters)
+    contract = _contract(function, source)
+    labels = _labels(function)
+    context = Context(Bindings(function), builder, labels, lower_call, contract, parameters)
     with builder.function("main", list(function.params)):
         with builder.dataflow():
             result = context.bindings.define(function.body.body)
             fields = list(result.fields) if isinstance(result, relax.Tuple) else [result]
             for tensor in _int8_tensors(context.bindings, function):
                 context.lower(tensor)
-            outputs = [builder.emit_output(context.lower(f)) for f in fields]
+            outputs = [builder.emit_output(_output(context, f)) for f in fields]
         builder.emit_func_output(outputs[0] if len(outputs) == 1 else relax.Tuple(outputs))
     unsupported = list(dict.fromkeys([*already_unsupported, *context.unsupported]))
     if unsupported:

@@ -17,7 +17,7 @@ from xdsl.ir import Operation
 
 from weft.dialects.fabric import MeshOp, PlaceOp, TemplateOp
 from weft.dialects.stages import Constant, Stage
-from weft.dialects.stages.base import tensor_type
+from weft.dialects.stages.base import rounding_of, tensor_type
 from weft.dialects.stages.elementwise import BinaryStage
 from weft.kernels.add_exact import exact_operand
 from weft.transforms.compilation import Compilation, constant_key
@@ -50,7 +50,10 @@ class _Chooser:
     def packing(self, op: Operation) -> Packing | None:
         """How to pack a stage, if it may be computed by hand."""
         found = packing_of(op) if isinstance(op, Stage) else None
-        return None if found is None or found.family in self.generated else found
+        if found is None or found.family in self.generated:
+            return None
+        assert isinstance(op, Stage)
+        return found if _is_rounded_twice(op) else None
 
     def weighted(self, op: Stage, packing: Packing, places: Sequence[PlaceOp]) -> None:
         given = [value.owner for value in list(op.operands)[1:]]
@@ -92,6 +95,11 @@ class _Chooser:
         block.insert_ops_before([constant, packed], op)
         op.result.replace_all_uses_with(packed.result)
         block.erase_op(op)
+
+
+def _is_rounded_twice(op: Stage) -> bool:
+    """Hand-written kernels know TensorFlow Lite Micro's rounding only."""
+    return rounding_of(op) == "twice"
 
 
 def _drop_unused(template: TemplateOp, places: Sequence[PlaceOp]) -> None:

@@ -61,11 +61,11 @@ def _conv2d_groups(op: Conv2dStage, data: Sequence[_Data]) -> list[Channels]:
 
 def _conv2d(op: Conv2dStage, packed: SSAValue) -> Stage:
     kept = ("strides", "dilation", "padding", "in_zero_point", "groups")
-    taps = attribute_of(shape_of(op.weights)[1:])
+    window = attribute_of(shape_of(op.weights)[1:])
     return PackedConv2dStage(
         operands=[op.x, packed],
         result_types=[op.result.type],
-        properties={"taps": taps, **_properties(op, *kept)},
+        properties={"window": window, **_properties(op, *kept)},
     )
 
 
@@ -98,7 +98,7 @@ def _depthwise(op: DepthwiseStage, packed: SSAValue) -> Stage:
     return PackedDepthwiseStage(
         operands=[op.x, packed],
         result_types=[op.result.type],
-        properties={"taps": attribute_of(op.filter()), **_properties(op, *kept)},
+        properties={"window": attribute_of(op.filter()), **_properties(op, *kept)},
     )
 
 

@@ -30,7 +30,7 @@ from weft.mapping.files import no_such_stage
 from weft.transforms.compilation import Compilation, constant_key
 
 _WINDOW = ("strides", "dilation", "padding", "in_zero_point")
-_REQUANTIZE = ("zero_point", "low", "high")
+_REQUANTIZE = ("zero_point", "low", "high", "rounding")
 
 
 def input_channels(stage: Stage) -> int:
@@ -124,7 +124,7 @@ def _split(
     whole = RequantizeStage.make(
         [total, bias, multiplier, shift], {"label": label}, stage.result.type
     )
-    whole.properties.update({k: stage.properties[k] for k in _REQUANTIZE})
+    whole.properties.update({k: stage.properties[k] for k in _REQUANTIZE if k in stage.properties})
     add(whole)
     stage.result.replace_all_uses_with(whole.result)
     block.erase_op(stage)

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "weft/arith_float.h"
+
 static inline int32_t weft_add_wrap(int32_t a, int32_t b)
 {
     return (int32_t)((uint32_t)a + (uint32_t)b);

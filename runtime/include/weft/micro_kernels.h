@@ -54,9 +54,8 @@ void weft_add_s8(const int8_t *exact, const int8_t *other, int8_t *out, int32_t 
                  int32_t high);
 
 /* Copies `bytes` bytes for every index of three axes; strides in bytes. Any type of element. */
-void weft_copy_rows(const int8_t *x, int8_t *out, int32_t extent0, int32_t extent1,
-                    int32_t extent2, int32_t bytes, int32_t x_stride0, int32_t x_stride1,
-                    int32_t x_stride2, int32_t out_stride0, int32_t out_stride1,
-                    int32_t out_stride2);
+void weft_copy_rows(const int8_t *x, int8_t *out, int32_t extent0, int32_t extent1, int32_t extent2,
+                    int32_t bytes, int32_t x_stride0, int32_t x_stride1, int32_t x_stride2,
+                    int32_t out_stride0, int32_t out_stride1, int32_t out_stride2);
 
 #endif /* WEFT_MICRO_KERNELS_H */

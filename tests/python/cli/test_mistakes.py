@@ -64,8 +64,8 @@ def bad(tmp_path: Path) -> Path:
     ("model", "wanted"),
     [
         ("nowhere.tflite", ("nowhere.tflite", "No such file")),
-        ("text.tflite", ("text", "not a TFLite file")),
-        ("empty.tflite", ("empty", "not a TFLite file")),
+        ("text.tflite", ("text", "neither a TFLite nor an ONNX file")),
+        ("empty.tflite", ("empty", "neither a TFLite nor an ONNX file")),
         ("folder", ("folder", "manifest.json is missing", "weft compile")),
     ],
 )

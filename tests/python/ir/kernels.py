@@ -6,6 +6,9 @@ from weft.kernels.base import Kernel
 from weft.kernels.binary import Add, Extremum, Mul
 from weft.kernels.conv2d import Conv2d
 from weft.kernels.depthwise import DepthwiseConv2d
+from weft.kernels.float_binary import FloatBinary
+from weft.kernels.float_pool import FloatAveragePool
+from weft.kernels.float_softmax import FloatSoftmax
 from weft.kernels.mean import Mean
 from weft.kernels.movement import Copy, Fill, Lookup, Quantize
 from weft.kernels.partial import AddPartial, PartialConv2d, Requantize
@@ -40,4 +43,16 @@ KERNELS: tuple[Kernel, ...] = (
     Lookup("int8"),
     Lookup("float32"),
     Quantize(),
+    Conv2d(1, 1, 1, 1, 1, 1, 16, "float"),
+    DepthwiseConv2d(3, 3, 1, 1, 1, 1, 1, "float"),
+    FloatAveragePool(2, 3, 2, 1, padded=False, counts_padding=False),
+    FloatAveragePool(3, 3, 1, 1, padded=True, counts_padding=False),
+    FloatAveragePool(3, 3, 1, 1, padded=True, counts_padding=True),
+    FloatBinary("add", 1, 1),
+    FloatBinary("mul", 1, 0),
+    FloatBinary("sub", 0, 1),
+    FloatSoftmax(),
+    Mean("float"),
+    Quantize("float"),
+    Requantize("float"),
 )

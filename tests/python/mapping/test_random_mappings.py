@@ -20,6 +20,7 @@ from support import strategies_elementwise as elementwise
 from support import strategies_movement as movement
 from support import strategies_networks
 from support.meshes import build, random_mapping, roomy_machine, simplest_mapping, stage_graph
+from support.onnx_networks import random_network
 from weft.machines import Machine
 from weft.program import Program
 
@@ -64,6 +65,14 @@ def check(model: bytes, inputs: list[Any], machine: Machine, seed: int) -> None:
 @given(case=strategies_networks.networks(), seed=single.seeds)
 def test_networks(machine: Machine, case: single.Case, seed: int) -> None:
     check(case.model, case.input_sets, machine, seed)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@settings(max_examples=1 + settings().max_examples // 2)
+@given(seed=single.seeds)
+def test_onnx_networks(machine: Machine, dtype: str, seed: int) -> None:
+    made = random_network(seed, dtype)
+    check(made.model, made.input_sets, machine, seed)
 
 
 OPERATORS = {

@@ -264,8 +264,8 @@ def _unknown_extent() -> tvm.IRModule:
 
 
 def _other_dtype() -> tvm.IRModule:
-    x = _var("x", (1, 4), "uint8")
-    return _module([x], lambda b: op.astype(x, "uint8"))
+    x = _var("x", (1, 4), "int16")
+    return _module([x], lambda b: op.astype(x, "int16"))
 
 
 def _nested_result() -> tvm.IRModule:

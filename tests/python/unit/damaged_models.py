@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import tflite
+from damaged_onnx import described_otherwise
 
 from support.tflite_builder import ModelBuilder
 from support.tflite_graph import Tensor
@@ -167,6 +168,7 @@ def main() -> None:
         "cut": truncations(model),
         "mutate": mutations(model, first, count),
         "describe": redescribed(first, count),
+        "describe onnx": described_otherwise(model, first, count),
         "reshape": reshaped(model),
         "unusual": unusual(),
     }
@@ -174,7 +176,7 @@ def main() -> None:
         # Before and after, so that a crash or a hang has a name.
         print(json.dumps([name]), flush=True)
         before, start = _peak_mebibytes(), time.perf_counter()
-        outcome = _outcome(data, goes_on=what == "describe")
+        outcome = _outcome(data, goes_on=what.startswith("describe"))
         if _peak_mebibytes() > max(before, MEBIBYTES):
             outcome = f"takes {_peak_mebibytes()} MiB"
         print(json.dumps([name, outcome, time.perf_counter() - start]), flush=True)

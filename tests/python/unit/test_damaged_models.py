@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from unit.outcomes import outcomes_of
 from weft.errors import ModelError
 from weft.importers import import_model
 
-WORKER = Path(__file__).with_name("damaged_models.py")
 MUTATIONS = 100 * settings().max_examples
-# For one file, on a slow machine. A whole one takes a twentieth of a second.
-SECONDS = 5.0
-
-
-def _outcomes(what: str, model: Path, first: int = 0, count: int = 0) -> dict[str, str]:
-    """What became of every file, by name. A crash or hang is the outcome of the one it hit."""
-    command = [sys.executable, WORKER, what, model, str(first), str(count)]
-    paths = os.pathsep.join([str(WORKER.parents[1]), os.environ.get("PYTHONPATH", "")])
-    try:
-        done = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            env=os.environ | {"PYTHONPATH": paths},
-        )
-        output, end = done.stdout, f"the process ended with status {done.returncode}"
-    except subprocess.TimeoutExpired as error:
-        output, end = (error.stdout or b"").decode(), "hangs"
-    results: dict[str, str] = {}
-    for line in output.splitlines():
-        name, *outcome = json.loads(line)
-        results[name] = end
-        if outcome:
-            results[name] = outcome[0] if outcome[1] < SECONDS else f"takes {outcome[1]:.1f} s"
-    return results
 
 
 def _wrong(outcomes: dict[str, str]) -> dict[str, str]:
@@ -51,7 +20,7 @@ def _wrong(outcomes: dict[str, str]) -> dict[str, str]:
 
 
 def test_truncated_files_are_refused(digits_model: Path) -> None:
-    outcomes = _outcomes("cut", digits_model)
+    outcomes = outcomes_of("cut", digits_model)
     assert len(outcomes) == -(-digits_model.stat().st_size // 97)
     assert _wrong(outcomes) == {}
     # Only what ends in padding could lack some bytes and be whole.
@@ -60,7 +29,7 @@ def test_truncated_files_are_refused(digits_model: Path) -> None:
 
 
 def test_mutated_files_are_imported_or_refused(digits_model: Path) -> None:
-    outcomes = _outcomes("mutate", digits_model, 0, MUTATIONS)
+    outcomes = outcomes_of("mutate", digits_model, 0, MUTATIONS)
     assert _wrong(outcomes) == {}
     assert len(outcomes) == MUTATIONS
     # Both happen a lot, or this tests little.
@@ -69,7 +38,7 @@ def test_mutated_files_are_imported_or_refused(digits_model: Path) -> None:
 
 
 def test_wrong_descriptions_are_imported_or_refused(digits_model: Path) -> None:
-    outcomes = _outcomes("describe", digits_model, 0, MUTATIONS)
+    outcomes = outcomes_of("describe", digits_model, 0, MUTATIONS)
     assert _wrong(outcomes) == {}
     assert len(outcomes) == MUTATIONS
     for text in ("imported", "refused"):
@@ -85,13 +54,13 @@ def test_names_of_several_lines(digits_model: Path) -> None:
 
 
 def test_shapes_that_contradict_are_refused(digits_model: Path) -> None:
-    outcomes = _outcomes("reshape", digits_model)
+    outcomes = outcomes_of("reshape", digits_model)
     assert outcomes == dict.fromkeys(outcomes, "refused")
     assert len(outcomes) == 7
 
 
 def test_unusual_models_are_imported(digits_model: Path) -> None:
-    outcomes = _outcomes("unusual", digits_model)
+    outcomes = outcomes_of("unusual", digits_model)
     assert outcomes == dict.fromkeys(
         (
             f"output is {what}"

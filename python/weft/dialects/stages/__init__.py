@@ -16,6 +16,11 @@ from weft.dialects.stages.elementwise import (
     LookupStage,
     QuantizeStage,
 )
+from weft.dialects.stages.floating import (
+    FloatBinaryStage,
+    FloatPoolStage,
+    FloatSoftmaxStage,
+)
 from weft.dialects.stages.movement import (
     ConcatStage,
     PadStage,
@@ -41,6 +46,9 @@ ALL: tuple[type[Stage], ...] = (
     DenseStage,
     DepthwiseStage,
     ExtremumStage,
+    FloatBinaryStage,
+    FloatPoolStage,
+    FloatSoftmaxStage,
     LookupStage,
     MeanStage,
     PackedConv2dStage,

@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import (
     Float32Type,
     IntegerAttr,
     IntegerType,
+    Signedness,
     StringAttr,
     TensorType,
     i64,
@@ -34,18 +35,24 @@ from xdsl.utils.exceptions import VerifyException
 
 from weft.dialects.stages.box import Box, Cut
 from weft.kernels.base import KernelCall
+from weft.kernels.rounding import ROUNDINGS
 from weft.kernels.view import View
 
-_DTYPES = {"int8": IntegerType(8), "int32": IntegerType(32), "float32": Float32Type()}
+_DTYPES = {
+    "int8": IntegerType(8),
+    "uint8": IntegerType(8, Signedness.UNSIGNED),  # what enters or leaves a network, and no more
+    "int32": IntegerType(32),
+    "float32": Float32Type(),
+}
 
 
 def tensor_type(shape: Sequence[int], dtype: str) -> TensorType[Any]:
-    """A tensor type; ``dtype`` is ``int8``, ``int32`` or ``float32``."""
+    """A tensor type; ``dtype`` is ``int8``, ``uint8``, ``int32`` or ``float32``."""
     return TensorType(_DTYPES[dtype], list(shape))
 
 
 def dtype_of(type_: Attribute) -> str:
-    """``int8``, ``int32`` or ``float32``: the element type of a tensor type."""
+    """``int8``, ``uint8``, ``int32`` or ``float32``: the element type of a tensor type."""
     assert isinstance(type_, TensorType)
     for name, element in _DTYPES.items():
         if type_.element_type == element:
@@ -207,6 +214,15 @@ def ints(attribute: DenseArrayBase[Any]) -> tuple[int, ...]:
 def int_of(attribute: IntegerAttr[Any]) -> int:
     """The number of an integer attribute."""
     return int(attribute.value.data)
+
+
+def rounding_of(stage: Any) -> str:
+    """How a stage rounds (``weft.kernels.rounding``): its attribute ``rounding``, else twice."""
+    attribute = stage.rounding
+    name = "twice" if attribute is None else str(attribute.data)
+    if name not in ROUNDINGS:
+        raise VerifyException(f"{stage.name}: no rounding {name}")
+    return name
 
 
 def elements(value: SSAValue) -> int:

@@ -2,7 +2,7 @@
 """Stages with weights: convolution, depthwise convolution, dense.
 
 All have a bias with the input's zero point folded in (int32), and a multiplier (int32) and shift
-(int8) a channel of the result.
+(int8) a channel of the result. ``rounding`` says how these scale: ``weft.kernels.rounding``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,20 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from xdsl.dialects.builtin import I64, DenseArrayBase, IntegerAttr, TensorType
+from xdsl.dialects.builtin import I64, DenseArrayBase, IntegerAttr, StringAttr, TensorType
 from xdsl.ir import SSAValue
-from xdsl.irdl import ParsePropInAttrDict, irdl_op_definition, operand_def, prop_def, traits_def
+from xdsl.irdl import (
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    traits_def,
+)
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from weft.dialects.stages.base import Border, Stage, int_of, ints, shape_of
+from weft.dialects.stages.base import Border, Stage, int_of, ints, rounding_of, shape_of
 from weft.dialects.stages.box import Box, Cut, CutError, Span, window_span
 from weft.kernels.base import KernelCall
 from weft.kernels.conv2d import Conv2d
@@ -129,6 +136,7 @@ class _Convolution(Windowed):
     zero_point = prop_def(IntegerAttr[I64])
     low = prop_def(IntegerAttr[I64])
     high = prop_def(IntegerAttr[I64])
+    rounding = opt_prop_def(StringAttr)
 
 
 @irdl_op_definition
@@ -170,7 +178,7 @@ class Conv2dStage(_Convolution):
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         x, weights, bias, multiplier, shift = inputs
         out_channels, kernel_h, kernel_w, in_channels = weights.shape
-        kernel = Conv2d(kernel_h, kernel_w, *self.steps(), in_channels)
+        kernel = Conv2d(kernel_h, kernel_w, *self.steps(), in_channels, rounding_of(self))
         groups = int_of(self.groups)
         channels = out_channels // groups
         made = []
@@ -235,7 +243,9 @@ class DepthwiseStage(_Convolution):
         x, weights, bias, multiplier, shift = inputs
         kernel_h, kernel_w, out_channels = weights.shape
         channels = x.shape[3]
-        kernel = DepthwiseConv2d(kernel_h, kernel_w, *self.steps(), out_channels // channels)
+        kernel = DepthwiseConv2d(
+            kernel_h, kernel_w, *self.steps(), out_channels // channels, rounding_of(self)
+        )
         made = []
         for frame in range(x.shape[0]):
             image, result = self.first_tap(x.at(frame)), out.at(frame)
@@ -274,6 +284,7 @@ class DenseStage(Stage):
     zero_point = prop_def(IntegerAttr[I64])
     low = prop_def(IntegerAttr[I64])
     high = prop_def(IntegerAttr[I64])
+    rounding = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
 
@@ -302,7 +313,7 @@ class DenseStage(Stage):
         x, out = x.reshaped((rows, in_channels)), out.reshaped((rows, out_channels))
         return [
             KernelCall(
-                Conv2d(1, 1, 1, 1, 1, 1, in_channels),
+                Conv2d(1, 1, 1, 1, 1, 1, in_channels, rounding_of(self)),
                 pointers={
                     "x": x.pointer,
                     "w": weights.pointer,

@@ -17,7 +17,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from weft.dialects.stages.base import Stage, dtype_of, int_of, shape_of
+from weft.dialects.stages.base import Stage, dtype_of, int_of, rounding_of, shape_of
 from weft.dialects.stages.box import Box, Cut
 from weft.kernels.add_exact import AddExact
 from weft.kernels.base import Kernel, KernelCall
@@ -26,7 +26,7 @@ from weft.kernels.movement import Lookup, Quantize
 from weft.kernels.view import View, loops_of
 
 
-def _loop_numbers(
+def loop_numbers(
     views: Sequence[tuple[str, View]], out: View, inner: bool = False
 ) -> dict[str, int]:
     """``extentN`` of ``out`` and ``<name>_strideN`` of every view; the innermost stride only if it
@@ -38,7 +38,7 @@ def _loop_numbers(
     return numbers
 
 
-def _broadcast_box(shape: Sequence[int], box: Box) -> Box:
+def broadcast_box(shape: Sequence[int], box: Box) -> Box:
     """The part of an operand that ``box`` of the result reads, by NumPy's rules."""
     missing = len(box.shape) - len(shape)
     begin = [0 if n == 1 else b for n, b in zip(shape, box.begin[missing:], strict=True)]
@@ -54,7 +54,7 @@ def _add_exact(given: Mapping[str, int], exact: str, a: View, b: View, result: V
         AddExact(),
         pointers={**{name: view.pointer for name, view in views.items()}, "out": result.pointer},
         numbers={
-            **_loop_numbers([*views.items(), ("out", result)], result),
+            **loop_numbers([*views.items(), ("out", result)], result),
             "exact_zero_point": given[f"{exact}_zero_point"],
             "other_zero_point": given[f"{other}_zero_point"],
             "other_multiplier": given[f"{other}_multiplier"],
@@ -106,7 +106,7 @@ class BinaryStage(Stage):
         return {n: int_of(v) for n in names if (v := getattr(self, n)) is not None}
 
     def cut(self, box: Box) -> Cut:
-        return Cut(tuple(_broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
+        return Cut(tuple(broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
 
     def macs(self) -> int:
         return 0
@@ -124,7 +124,7 @@ class BinaryStage(Stage):
                     self._kernel(a, b),
                     pointers={"a": a.pointer, "b": b.pointer, "out": result.pointer},
                     numbers={
-                        **_loop_numbers([("a", a), ("b", b), ("out", result)], result),
+                        **loop_numbers([("a", a), ("b", b), ("out", result)], result),
                         **given,
                     },
                 )
@@ -154,7 +154,7 @@ class ExtremumStage(Stage):
             raise VerifyException(f"no extremum {self.operator.data}")
 
     def cut(self, box: Box) -> Cut:
-        return Cut(tuple(_broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
+        return Cut(tuple(broadcast_box(shape_of(v), box) for v in (self.a, self.b)))
 
     def macs(self) -> int:
         return 0
@@ -168,7 +168,7 @@ class ExtremumStage(Stage):
                 KernelCall(
                     Extremum(*inner, largest=self.operator.data == "maximum"),
                     pointers={"a": a.pointer, "b": b.pointer, "out": result.pointer},
-                    numbers=_loop_numbers([("a", a), ("b", b), ("out", result)], result),
+                    numbers=loop_numbers([("a", a), ("b", b), ("out", result)], result),
                 )
             )
         return made
@@ -198,9 +198,9 @@ class LookupStage(Stage):
         x, table = inputs
         return [
             KernelCall(
-                Lookup(table.dtype),
+                Lookup(table.byte_dtype),
                 pointers={"x": part.pointer, "table": table.pointer, "out": result.pointer},
-                numbers=_loop_numbers([("x", part), ("out", result)], result),
+                numbers=loop_numbers([("x", part), ("out", result)], result),
             )
             for part, result in loops_of([x, out], 4, inner=True)
         ]
@@ -214,6 +214,7 @@ class QuantizeStage(Stage):
     x = operand_def(TensorType)
     scale = operand_def(TensorType)
     zero_point = prop_def(IntegerAttr[I64])
+    rounding = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
 
@@ -227,10 +228,10 @@ class QuantizeStage(Stage):
         x, scale = inputs
         return [
             KernelCall(
-                Quantize(),
+                Quantize(rounding_of(self)),
                 pointers={"x": part.pointer, "scale": scale.pointer, "out": result.pointer},
                 numbers={
-                    **_loop_numbers([("x", part), ("out", result)], result),
+                    **loop_numbers([("x", part), ("out", result)], result),
                     "zero_point": int_of(self.zero_point),
                 },
             )

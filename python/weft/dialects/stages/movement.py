@@ -40,7 +40,7 @@ def copy_calls(source: View, target: View) -> list[KernelCall]:
         for name, view in (("x", part), ("out", result)):
             numbers |= {f"{name}_stride{axis}": stride for axis, stride in enumerate(view.strides)}
         pointers = {"x": part.pointer, "out": result.pointer}
-        made.append(KernelCall(Copy(source.dtype), pointers=pointers, numbers=numbers))
+        made.append(KernelCall(Copy(source.byte_dtype), pointers=pointers, numbers=numbers))
     return made
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stages whose weights are packed for hand-written kernels.
 
-``transforms/pack_weights.py`` makes them, where weights allow it, of what computes the same from
+``transforms/choose_kernels.py`` makes them, where weights allow it, of what computes the same from
 plain weights. They are made of boxes that are cut already.
 """
 
@@ -46,13 +46,13 @@ def _workspace(runs: Sequence[int], pixels: int) -> int:
 
 @irdl_op_definition
 class PackedConv2dStage(Windowed):
-    """``conv2d``. ``taps`` are ``[kernel_h, kernel_w, in / groups]``; ``packed`` holds the stream
+    """``conv2d``. ``window`` is ``[kernel_h, kernel_w, in / groups]``; ``packed`` holds the stream
     of every group, one after the other."""
 
     name = "stages.packed_conv2d"
     x = operand_def(TensorType)
     packed = operand_def(TensorType)
-    taps = prop_def(DenseArrayBase[I64])
+    window = prop_def(DenseArrayBase[I64])
     groups = prop_def(IntegerAttr[I64])
     zero_point = prop_def(IntegerAttr[I64])
     low = prop_def(IntegerAttr[I64])
@@ -63,18 +63,18 @@ class PackedConv2dStage(Windowed):
         return "conv2d"
 
     def filter(self) -> tuple[int, int]:
-        kernel_h, kernel_w, _ = ints(self.taps)
+        kernel_h, kernel_w, _ = ints(self.window)
         return kernel_h, kernel_w
 
     def cut(self, box: Box) -> Cut:
         raise CutError("packed weights are not cut")
 
     def macs(self) -> int:
-        return prod(shape_of(self.result)) * prod(ints(self.taps))
+        return prod(shape_of(self.result)) * prod(ints(self.window))
 
     def runs(self) -> tuple[int, int, int]:
         """See ``runs_of``."""
-        return runs_of(ints(self.taps), ints(self.dilation)[1], int_of(self.groups))
+        return runs_of(ints(self.window), ints(self.dilation)[1], int_of(self.groups))
 
     def workspace_bytes(self) -> int:
         return _workspace(self.runs(), prod(shape_of(self.result)[1:3]))
@@ -83,7 +83,7 @@ class PackedConv2dStage(Windowed):
         x, packed, workspace = inputs
         runs_h, runs_w, run = self.runs()
         stride_h, stride_w, dilation_h, dilation_w = self.steps()
-        in_channels = ints(self.taps)[2]
+        in_channels = ints(self.window)[2]
         if run > in_channels and x.strides[2] != in_channels:
             raise AssertionError("a window of packed taps reads pixels that lie apart")
         groups = int_of(self.groups)
@@ -124,13 +124,13 @@ class PackedConv2dStage(Windowed):
 
 @irdl_op_definition
 class PackedDepthwiseStage(Windowed):
-    """``depthwise`` with one result a channel. ``taps`` are ``[kernel_h, kernel_w]``; which stream
+    """``depthwise`` with one result a channel. ``window`` is ``[kernel_h, kernel_w]``; which stream
     ``packed`` is follows from ``is_3x3``."""
 
     name = "stages.packed_depthwise"
     x = operand_def(TensorType)
     packed = operand_def(TensorType)
-    taps = prop_def(DenseArrayBase[I64])
+    window = prop_def(DenseArrayBase[I64])
     zero_point = prop_def(IntegerAttr[I64])
     low = prop_def(IntegerAttr[I64])
     high = prop_def(IntegerAttr[I64])
@@ -140,14 +140,14 @@ class PackedDepthwiseStage(Windowed):
         return "depthwise"
 
     def filter(self) -> tuple[int, int]:
-        kernel_h, kernel_w = ints(self.taps)
+        kernel_h, kernel_w = ints(self.window)
         return kernel_h, kernel_w
 
     def cut(self, box: Box) -> Cut:
         raise CutError("packed weights are not cut")
 
     def macs(self) -> int:
-        return prod(shape_of(self.result)) * prod(ints(self.taps))
+        return prod(shape_of(self.result)) * prod(ints(self.window))
 
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         x, packed = inputs

@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from xdsl.dialects.builtin import I64, IntegerAttr, TensorType
-from xdsl.irdl import ParsePropInAttrDict, irdl_op_definition, operand_def, prop_def, traits_def
+from xdsl.dialects.builtin import I64, IntegerAttr, StringAttr, TensorType
+from xdsl.irdl import (
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    traits_def,
+)
 from xdsl.traits import Pure
 
-from weft.dialects.stages.base import Stage, int_of, shape_of
+from weft.dialects.stages.base import Stage, int_of, rounding_of, shape_of
 from weft.dialects.stages.box import Box, Cut, CutError
 from weft.dialects.stages.conv import Windowed, along_channels, output_numbers
 from weft.kernels.base import KernelCall
@@ -151,6 +158,7 @@ class RequantizeStage(Stage):
     zero_point = prop_def(IntegerAttr[I64])
     low = prop_def(IntegerAttr[I64])
     high = prop_def(IntegerAttr[I64])
+    rounding = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
 
@@ -172,7 +180,7 @@ class RequantizeStage(Stage):
                 "out": result.pointer,
             }
             numbers = {**_numbers(result, x=part, out=result), **output_numbers(self)}
-            made.append(KernelCall(Requantize(), pointers, numbers))
+            made.append(KernelCall(Requantize(rounding_of(self)), pointers, numbers))
         return made
 
 

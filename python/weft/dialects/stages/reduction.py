@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects.builtin import I64, DenseArrayBase, IntegerAttr, StringAttr, TensorType
-from xdsl.irdl import ParsePropInAttrDict, irdl_op_definition, operand_def, prop_def, traits_def
+from xdsl.ir import SSAValue
+from xdsl.irdl import (
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    traits_def,
+)
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from weft.dialects.stages.base import Stage, int_of, ints, shape_of
+from weft.dialects.stages.base import Stage, int_of, ints, rounding_of, shape_of
 from weft.dialects.stages.box import Box, Cut, CutError, window_span
 from weft.kernels.base import KernelCall
 from weft.kernels.mean import Mean
@@ -20,12 +29,12 @@ from weft.kernels.softmax import Softmax
 from weft.kernels.view import View
 
 
-@irdl_op_definition
-class PoolStage(Stage):
-    """``max`` or ``average`` over NHWC windows. ``padding`` is top, bottom, left, right."""
+class Pooling(Stage):
+    """Over NHWC windows. ``padding`` is top, bottom, left, right. Operands are the subclass's: the
+    first is this."""
 
-    name = "stages.pool"
-    x = operand_def(TensorType)
+    if TYPE_CHECKING:
+        x: SSAValue
     operator = prop_def(StringAttr)
     window = prop_def(DenseArrayBase[I64])
     strides = prop_def(DenseArrayBase[I64])
@@ -34,10 +43,6 @@ class PoolStage(Stage):
     high = prop_def(IntegerAttr[I64])
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
-
-    def verify_(self) -> None:
-        if self.operator.data not in ("max", "average"):
-            raise VerifyException(f"no pooling operator {self.operator.data}")
 
     def cut(self, box: Box) -> Cut:
         top, _, left, _ = ints(self.padding)
@@ -63,6 +68,40 @@ class PoolStage(Stage):
     def taps(self) -> int:
         return prod(ints(self.window))
 
+    def images(self, x: View, out: View) -> Iterator[tuple[dict[str, Any], dict[str, int]]]:
+        """Pointers and numbers of the call for every image of the batch."""
+        padding = ints(self.padding)
+        for frame in range(out.shape[0]):
+            image, result = x.at(frame), out.at(frame)
+            numbers = {
+                "out_h": result.shape[0],
+                "out_w": result.shape[1],
+                "channels": result.shape[2],
+                "x_row": image.strides[0],
+                "x_pixel": image.strides[1],
+                "out_row": result.strides[0],
+                "out_pixel": result.strides[1],
+                "in_h": image.shape[0],
+                "in_w": image.shape[1],
+                "pad_top": padding[0],
+                "pad_left": padding[2],
+                "low": int_of(self.low),
+                "high": int_of(self.high),
+            }
+            yield {"x": image.pointer, "out": result.pointer}, numbers
+
+
+@irdl_op_definition
+class PoolStage(Pooling):
+    """``max`` or ``average`` in integers."""
+
+    name = "stages.pool"
+    x = operand_def(TensorType)
+
+    def verify_(self) -> None:
+        if self.operator.data not in ("max", "average"):
+            raise VerifyException(f"no pooling operator {self.operator.data}")
+
     def calls(self, inputs: Sequence[View], out: View) -> list[KernelCall]:
         padding = ints(self.padding)
         (window_h, window_w), (stride_h, stride_w) = ints(self.window), ints(self.strides)
@@ -74,31 +113,7 @@ class PoolStage(Stage):
             stride_w,
             padded=any(p > 0 for p in padding),
         )
-        made = []
-        for frame in range(out.shape[0]):
-            image, result = inputs[0].at(frame), out.at(frame)
-            made.append(
-                KernelCall(
-                    kernel,
-                    pointers={"x": image.pointer, "out": result.pointer},
-                    numbers={
-                        "out_h": result.shape[0],
-                        "out_w": result.shape[1],
-                        "channels": result.shape[2],
-                        "x_row": image.strides[0],
-                        "x_pixel": image.strides[1],
-                        "out_row": result.strides[0],
-                        "out_pixel": result.strides[1],
-                        "in_h": image.shape[0],
-                        "in_w": image.shape[1],
-                        "pad_top": padding[0],
-                        "pad_left": padding[2],
-                        "low": int_of(self.low),
-                        "high": int_of(self.high),
-                    },
-                )
-            )
-        return made
+        return [KernelCall(kernel, *arguments) for arguments in self.images(inputs[0], out)]
 
 
 @irdl_op_definition
@@ -112,6 +127,7 @@ class MeanStage(Stage):
     multiplier = prop_def(IntegerAttr[I64])
     shift = prop_def(IntegerAttr[I64])
     zero_point = prop_def(IntegerAttr[I64])
+    rounding = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
 
@@ -157,7 +173,7 @@ class MeanStage(Stage):
         result = out.reshaped((outer, inner))
         return [
             KernelCall(
-                Mean(),
+                Mean(rounding_of(self)),
                 pointers={"x": x.pointer, "out": result.pointer},
                 numbers={
                     "outer": outer,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tvm import relax
@@ -11,7 +12,7 @@ from tvm import relax
 from weft.adapter.stand_in import is_stand_in
 from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import is_constant, is_empty, is_tensor, op_name
-from weft.relax.operators import arithmetic, movement, reduction, weighted
+from weft.relax.operators import arithmetic, movement, onnx, reduction, weighted
 
 # Operators on floats between a dequantise and a quantise.
 Between = Callable[[Context, Any, Result], Any]
@@ -24,13 +25,18 @@ BETWEEN: dict[str, Between] = {
     **reduction.BETWEEN,
     **weighted.BETWEEN,
 }
+# Where ONNX Runtime's numbers need other stages than TensorFlow Lite Micro's.
+BETWEEN_OF: dict[str, dict[str, Between]] = {
+    "tflite": BETWEEN,
+    "onnxruntime": {**movement.BETWEEN, **reduction.BETWEEN, **weighted.BETWEEN, **onnx.BETWEEN},
+}
 DIRECT: dict[str, Direct] = {**arithmetic.DIRECT, **movement.DIRECT, **reduction.DIRECT}
 
 
 def lower_call(context: Context, call: Any) -> Any:
     """Lowers what defines an int8 or float32 tensor."""
     if is_constant(call):
-        return call
+        return context.constant_less_offset(call)
     if is_stand_in(call):
         return context.builder.emit(call)
     if not is_tensor(call):
@@ -50,18 +56,23 @@ def lower_call(context: Context, call: Any) -> Any:
             return lower_quantize(
                 context,
                 inner,
-                Result(result.quantization, *bounds, result.shape, context.label(call)),
+                replace(result, low=bounds[0], high=bounds[1], label=context.label(call)),
             )
     if name in DIRECT:
         return DIRECT[name](context, call)
-    if name in BETWEEN:
+    if name in BETWEEN_OF[context.contract.name]:
         raise Unmatched("not between a dequantise and a quantise to int8")
     raise Unmatched("no stage for this operator")
 
 
 def lower_quantize(context: Context, call: Any, result: Result) -> Any:
     """A quantise and what comes before it: activation, then operator."""
+    between = BETWEEN_OF[context.contract.name]
     source = context.bindings.define(call.args[0])
+    if context.contract.name == "onnxruntime":
+        table = onnx.lower_function_of_one(context, source, result)
+        if table is not None:
+            return table
     activation = None
     while op_name(source) in ("nn.relu", "clip", "nn.relu6"):
         activation = op_name(source)
@@ -75,8 +86,8 @@ def lower_quantize(context: Context, call: Any, result: Result) -> Any:
     name = op_name(source)
     if name == "dequantize":
         return arithmetic.lower_requantize(context, source, result, activation is not None)
-    if name in BETWEEN:
-        return BETWEEN[name](context, source, result)
+    if name in between:
+        return between[name](context, source, result)
     if name is None and isinstance(source, relax.Var):
         return arithmetic.lower_float_quantize(context, source, result, activation is not None)
     raise Unmatched(f"no stage for {name or type(source).__name__} before it")

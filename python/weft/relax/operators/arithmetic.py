@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from weft.relax.context import Context, Result, Unmatched, clamped
-from weft.relax.expressions import Quantization, dtype_of, op_name, shape_of
+from weft.relax.expressions import Quantization, dtype_of, offset_of, op_name, shape_of
 from weft.relax.operators.reduction import lower_int8_pool
 from weft.relax.operators.weighted import lower_biased
 from weft.relax.tflite_activations import (
@@ -25,8 +26,6 @@ from weft.relax.tflite_contract import (
     add_parameters,
     dequantize_table,
     mul_multiplier,
-    relu_table,
-    requantize_table,
 )
 
 
@@ -36,19 +35,23 @@ def lookup(context: Context, x: Any, table: Array, label: str, dtype: str = "int
     return context.emit("lookup", operands, {}, shape_of(x), label, dtype)
 
 
-def _operand(context: Context, expression: Any) -> tuple[Any, Quantization]:
+def operand_of(context: Context, expression: Any) -> tuple[Any, Quantization]:
     """A lowered operand of a binary operator: a tensor or a quantised constant."""
     constant = context.bindings.quantized_constant(expression)
     if constant is not None:
-        if constant.values.dtype != np.int8 or not constant.quantization.is_per_tensor:
-            raise Unmatched("a constant operand must be int8 with one scale")
-        return context.constant(constant.values, "int8"), constant.quantization
+        offset = offset_of(str(constant.values.dtype))
+        if offset is None or not constant.quantization.is_per_tensor:
+            raise Unmatched("a constant operand must be int8 or uint8 with one scale")
+        zero_point = constant.quantization.zero_point.astype(np.int64) - offset
+        values = constant.values.astype(np.int64) - offset
+        quantization = replace(constant.quantization, zero_point=zero_point, offset=offset)
+        return context.constant(values, "int8"), quantization
     x, quantization = context.dequantized(expression)
     return context.lower(x), quantization
 
 
 def _binary(context: Context, call: Any, result: Result, operator: str) -> Any:
-    (a, a_quantization), (b, b_quantization) = (_operand(context, e) for e in call.args)
+    (a, a_quantization), (b, b_quantization) = (operand_of(context, e) for e in call.args)
     (a_scale, a_zero_point), (b_scale, b_zero_point) = (
         a_quantization.single,
         b_quantization.single,
@@ -97,13 +100,13 @@ def _extremum(context: Context, call: Any, operands: list[Any], label: str) -> A
 
 
 def lower_int8_extremum(context: Context, call: Any) -> Any:
-    if dtype_of(call) != "int8":
+    if offset_of(dtype_of(call)) is None:
         raise Unmatched(f"of {dtype_of(call)}")
     return _extremum(context, call, [context.lower(e) for e in call.args], context.label(call))
 
 
 def lower_extremum(context: Context, call: Any, result: Result) -> Any:
-    operands = [_operand(context, e) for e in call.args]
+    operands = [operand_of(context, e) for e in call.args]
     if not all(quantization.same_as(result.quantization) for _, quantization in operands):
         raise Unmatched("its operands and result have different scales or zero points")
     if (result.low, result.high) != (INT8_MIN, INT8_MAX):
@@ -113,17 +116,15 @@ def lower_extremum(context: Context, call: Any, result: Result) -> Any:
 
 def lower_requantize(context: Context, call: Any, result: Result, has_activation: bool) -> Any:
     """A dequantise straight before a quantise, perhaps with an activation between."""
-    if dtype_of(call.args[0]) != "int8":
-        raise Unmatched(f"its operand is {dtype_of(call.args[0])}, not int8")
     x, quantization = context.dequantized(call)
     is_same = quantization.same_as(result.quantization)
     if is_same and (result.low, result.high) == (INT8_MIN, INT8_MAX):
         return context.lower(x)
     sides = (*quantization.single, *result.quantization.single)
     if has_activation:
-        table = relu_table(*sides, result.low, result.high)
+        table = context.contract.relu_table(*sides, result.low, result.high)
     else:
-        table = np.clip(requantize_table(*sides), result.low, result.high)
+        table = np.clip(context.contract.requantize_table(*sides), result.low, result.high)
     return lookup(context, x, table, result.label)
 
 
@@ -134,7 +135,10 @@ def lower_float_quantize(
     if has_activation or dtype_of(source) != "float32":
         raise Unmatched("only a float32 input can be quantised, without an activation")
     operands = [context.lower(source), context.constant([result.scale], "float32")]
-    attributes = {"zero_point": result.zero_point}
+    attributes: dict[str, Any] = {
+        "zero_point": result.zero_point,
+        **context.contract.rounding_attribute,
+    }
     return context.emit("quantize", operands, attributes, result.shape, result.label)
 
 
@@ -150,7 +154,8 @@ def int8_limits(context: Context, call: Any) -> tuple[int, int]:
     low, high = context.limits_of(call)
     if low > high:
         raise Unmatched(f"no number is within its limits of {low} and {high}")
-    return clamped(low), clamped(high)
+    offset = offset_of(dtype_of(call)) or 0
+    return clamped(low - offset), clamped(high - offset)
 
 
 def lower_int8_clip(context: Context, call: Any) -> Any:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
+from weft.relax import onnx_contract
 from weft.relax.context import Context, Result, Unmatched
-from weft.relax.expressions import dtype_of, ints, op_name, shape_of
+from weft.relax.expressions import dtype_of, ints, offset_of, op_name, shape_of
 from weft.relax.operators.arithmetic import lookup
-from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, nearest_indices, requantize_table
+from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, nearest_indices
 
 
 def _reshape(context: Context, call: Any, x: Any, label: str) -> Any:
@@ -64,10 +65,14 @@ def _resize2d(context: Context, call: Any, x: Any, label: str) -> Any:
     if (str(attrs.method), str(attrs.layout)) != ("nearest_neighbor", "NHWC"):
         raise Unmatched(f"method {attrs.method}, layout {attrs.layout}")
     mode = str(attrs.coordinate_transformation_mode), str(attrs.rounding_method)
-    if mode not in _NEAREST:
-        raise Unmatched(f"coordinates by {mode[0]}, rounded by {mode[1]}")
     sizes = zip(shape_of(call.args[0])[1:3], shape_of(call)[1:3], strict=True)
-    rows, columns = (nearest_indices(*size, *_NEAREST[mode]) for size in sizes)
+    try:
+        if context.contract.name == "onnxruntime":
+            rows, columns = (onnx_contract.nearest_indices(*size, *mode) for size in sizes)
+        else:
+            rows, columns = (nearest_indices(*size, *_NEAREST[mode]) for size in sizes)
+    except KeyError:
+        raise Unmatched(f"coordinates by {mode[0]}, rounded by {mode[1]}") from None
     attributes = {"rows": rows, "columns": columns}
     return context.emit("resize", [x], attributes, shape_of(call), label, dtype_of(x))
 
@@ -111,7 +116,7 @@ def _requantized(context: Context, expression: Any, result: Result) -> Any:
     has_limits = (result.low, result.high) != (-128, 127)
     if quantization.same_as(result.quantization) and not has_limits:
         return context.lower(x)
-    table = requantize_table(*quantization.single, *result.quantization.single)
+    table = context.contract.requantize_table(*quantization.single, *result.quantization.single)
     return lookup(context, x, np.clip(table, result.low, result.high), f"{result.label}.requantize")
 
 
@@ -125,7 +130,8 @@ def _pad_value(context: Context, call: Any) -> float:
 
 
 def lower_pad(context: Context, call: Any) -> Any:
-    value = _pad_value(context, call)
+    offset = offset_of(dtype_of(call))
+    value = _pad_value(context, call) - (0 if offset is None else offset)
     if not (INT8_MIN <= value <= INT8_MAX and value.is_integer()):
         raise Unmatched(f"padding with {value}")
     return _pad(context, call, context.lower(call.args[0]), int(value), context.label(call))

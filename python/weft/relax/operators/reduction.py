@@ -9,33 +9,39 @@ from typing import Any
 import numpy as np
 
 from weft.relax.context import Context, Result, Unmatched
-from weft.relax.expressions import dtype_of, ints, shape_of
-from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, mean_multiplier, softmax_table
+from weft.relax.expressions import dtype_of, ints, offset_of, shape_of
+from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, softmax_table
 
 # Beyond this the sum of exponentials could leave 32 bits.
 _MAX_SOFTMAX_DEPTH = 4095
 
 
-def _pool(context: Context, call: Any, x: Any, limits: tuple[int, int], label: str) -> Any:
+def pool_attributes(call: Any) -> dict[str, Any]:
+    """Of a stage that pools as ``call`` does, but for its limits."""
     attrs = call.attrs
     operator = "max" if str(call.op.name).endswith("max_pool2d") else "average"
     if str(attrs.layout) != "NHWC" or ints(attrs.dilation) != [1, 1]:
         raise Unmatched(f"layout {attrs.layout}, dilation {ints(attrs.dilation)}")
     top, left, bottom, right = ints(attrs.padding)
-    if operator == "average" and any((top, left, bottom, right)) and attrs.count_include_pad:
-        raise Unmatched("padding counts into the average")
-    sizes = [n + p for n, p in zip(shape_of(x)[1:3], (top + bottom, left + right), strict=True)]
+    extents = shape_of(call.args[0])[1:3]
+    sizes = [n + p for n, p in zip(extents, (top + bottom, left + right), strict=True)]
     steps = zip(shape_of(call)[1:3], ints(attrs.strides), ints(attrs.pool_size), sizes, strict=True)
     if any((count - 1) * stride + taps > size for count, stride, taps, size in steps):
         raise Unmatched("windows that reach over the padded edge")
-    attributes = {
+    return {
         "operator": operator,
         "window": ints(attrs.pool_size),
         "strides": ints(attrs.strides),
         "padding": [top, bottom, left, right],
-        "low": limits[0],
-        "high": limits[1],
     }
+
+
+def _pool(context: Context, call: Any, x: Any, limits: tuple[int, int], label: str) -> Any:
+    attributes = pool_attributes(call)
+    is_average = attributes["operator"] == "average"
+    if is_average and any(ints(call.attrs.padding)) and call.attrs.count_include_pad:
+        raise Unmatched("padding counts into the average")
+    attributes |= {"low": limits[0], "high": limits[1]}
     return context.emit("pool", [x], attributes, shape_of(call), label)
 
 
@@ -46,7 +52,7 @@ def lower_int8_pool(context: Context, call: Any, x: Any) -> Any:
 
 def lower_pool(context: Context, call: Any) -> Any:
     """Pooling of an int8 tensor."""
-    if dtype_of(call) != "int8":
+    if offset_of(dtype_of(call)) is None:
         raise Unmatched(f"pooling of {dtype_of(call)}")
     return lower_int8_pool(context, call, context.lower(call.args[0]))
 
@@ -82,13 +88,14 @@ def lower_mean(context: Context, call: Any, result: Result) -> Any:
         shape = (*shape[:first], count, *shape[behind:])
         lowered = context.emit("reshape", [lowered], {}, shape, f"{result.label}.flat")
         axes = [first]
-    by = mean_multiplier(scale, result.scale, count)
+    by = context.contract.mean_multiplier(scale, result.scale, count)
     scaling: dict[str, Any] = {
         "axes": axes,
         "offset": zero_point * count,
         "multiplier": by.multiplier,
         "shift": by.shift,
         "zero_point": result.zero_point,
+        **context.contract.rounding_attribute,
     }
     return context.emit("mean", [lowered], scaling, result.shape, result.label)
 

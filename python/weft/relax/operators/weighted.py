@@ -9,7 +9,7 @@ import numpy as np
 
 from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import QuantizedConstant, ints, shape_of
-from weft.relax.tflite_contract import Array, channel_multipliers
+from weft.relax.tflite_contract import Array
 
 _INT32 = np.iinfo(np.int32)
 # Relative: converters multiply the two scales in float or in double.
@@ -110,9 +110,10 @@ def lower_conv2d(
         "padding": [top, bottom, left, right],
         "in_zero_point": x_zero_point,
         **result.output_attributes,
+        **context.contract.rounding_attribute,
     }
     scales = np.broadcast_to(weights.quantization.scale, (out_channels,))
-    scaling = channel_multipliers(x_scale, scales, result.scale)
+    scaling = context.contract.channel_multipliers(x_scale, scales, result.scale)
     per_channel = values.transpose([layout.index(c) for c in "OHWI"])
     is_depthwise = groups == in_channels and groups > 1
     if is_depthwise:
@@ -140,10 +141,11 @@ def lower_matmul(
     x_scale, x_zero_point = x_quantization.single
     out_channels = values.shape[0]
     scales = np.broadcast_to(weights.quantization.scale, (out_channels,))
-    scaling = channel_multipliers(x_scale, scales, result.scale)
+    scaling = context.contract.channel_multipliers(x_scale, scales, result.scale)
     folded = folded_bias(_int32_bias(bias, x_scale * scales), values.sum(axis=1), x_zero_point)
     operands = _stage_operands(context, x, values, folded, scaling)
-    return context.emit("dense", operands, result.output_attributes, result.shape, result.label)
+    attributes = {**result.output_attributes, **context.contract.rounding_attribute}
+    return context.emit("dense", operands, attributes, result.shape, result.label)
 
 
 def lower_biased(context: Context, call: Any, result: Result) -> Any | None:

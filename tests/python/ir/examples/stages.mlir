@@ -65,5 +65,16 @@
   %22 = "stages.requantize"(%21, %i, %i, %s) <{zero_point = 0 : i64, low = -128 : i64,
     high = 127 : i64, label = "22"}>
     : (tensor<1x2xi32>, tensor<2xi32>, tensor<2xi32>, tensor<2xi8>) -> tensor<1x2xi8>
+  %23 = stages.constant "f" : tensor<3xf32>
+  %24 = stages.constant "p" : tensor<256xf32>
+  %25 = "stages.float_binary"(%8, %7, %23) <{operator = "sub", a_zero_point = 0 : i64,
+    b_zero_point = 0 : i64, out_zero_point = 0 : i64, low = -128 : i64, high = 127 : i64,
+    label = "25"}> : (tensor<1x2xi8>, tensor<1x2xi8>, tensor<3xf32>) -> tensor<1x2xi8>
+  %26 = "stages.float_pool"(%6, %23) <{operator = "average", window = array<i64: 2, 2>,
+    strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, counts_padding = 0 : i64,
+    in_zero_point = 0 : i64, out_zero_point = 0 : i64, low = -128 : i64, high = 127 : i64,
+    label = "26"}> : (tensor<1x2x2x2xi8>, tensor<3xf32>) -> tensor<1x1x1x2xi8>
+  %27 = "stages.float_softmax"(%25, %24, %k) <{zero_point = -128 : i64, label = "27"}>
+    : (tensor<1x2xi8>, tensor<256xf32>, tensor<1xf32>) -> tensor<1x2xi8>
   stages.output %15, %14, %18 : tensor<6xi8>, tensor<1x4xi8>, tensor<1x3x1x2xi8>
 }) : () -> ()
