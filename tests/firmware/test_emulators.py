@@ -139,7 +139,8 @@ def patch(session: MachineCodeSession, code: str) -> tuple[str, int, str]:
     ((number, pe),) = session._pes.items()
     row = session.program.manifest["pes"][number]
     task = next(t for t in row["shards"][0] if t["stage"] not in PREPARATION)
-    address = pe.core.symbol(task["kernels"][0]) & ~1
+    # The last one, which computes: those before may fill or copy, for others too.
+    address = pe.core.symbol(task["kernels"][-1]) & ~1
     pe.core.write(address, bytes.fromhex(code))
     return row["name"], address, task["name"]
 

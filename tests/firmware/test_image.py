@@ -395,7 +395,7 @@ def test_section_sizes_add_up(build: Builder) -> None:
 
 def test_object_sizes_bound_the_image(build: Builder, toolchain: Toolchain, tmp_path: Path) -> None:
     image = build()
-    sizes = object_sizes(tmp_path / "program", {"p0": ["tiny"]}, toolchain)["p0"]
+    sizes = object_sizes(tmp_path / "program", {"p0": ["tiny"]}, toolchain, sources_of={})["p0"]
     assert image.sections["channels"] == 4 * tiny_tables().assign_state()
     assert sizes["bss"] <= image.sections["bss"] <= sizes["bss"] + 16
     text = sizes["kernels"] + sizes["program"] + sizes["runtime"]

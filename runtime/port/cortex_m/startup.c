@@ -147,12 +147,14 @@ __attribute__((used)) void weft_image_start(void)
     weft_image_main();
 }
 
-/* Hands over the stack pointer of the exception, and takes a good one if that was not. */
+/* Hands over the stack pointer of the exception, and takes a good one if that was not, or if it
+ * leaves less than 64 bytes for the handler: after an overflow some may be left, but not enough. */
 __attribute__((naked)) void weft_image_exception(void)
 {
     __asm volatile("mov r0, sp\n"
                    "movw r1, #:lower16:weft_ld_stack_limit\n"
                    "movt r1, #:upper16:weft_ld_stack_limit\n"
+                   "add r1, r1, #64\n"
                    "movw r2, #:lower16:weft_ld_stack_top\n"
                    "movt r2, #:upper16:weft_ld_stack_top\n"
                    "cmp sp, r1\n"

@@ -60,7 +60,9 @@ def test_run_as_machine_code(weft_command: Callable, tiny: Path, given: Path) ->
     assert (done.status, done.err) == (0, "")
     assert "1 frame(s) on 1 PE(s) of single-m4 (cortex-m4)" in done.out
     assert "int8[1, 4]: 0 3 12 12" in done.out
-    counted = re.search(r"machine code on 1 PE\(s\): (\d+) instructions a frame", done.out)
+    counted = re.search(
+        r"machine code on 1 PE\(s\), in unicorn: (\d+) instructions a frame", done.out
+    )
     report = json.loads(weft_command(*command, "--json").out)
     assert counted and report["instructions"] == int(counted.group(1)) > 0
     (row,) = report["machine_code"]
@@ -77,6 +79,7 @@ def test_run_writes_the_output(
     assert y.dtype == np.int8 and y.tolist() == WANTED
     report = json.loads(done.out)
     measured = {"engine", "frames", "output_sha256", "measured_fps", "machine_code", "instructions"}
+    measured |= {"emulator"}
     assert set(report) == FACTS | PREDICTED | measured
     assert (report["machine_code"], report["instructions"]) == ([], None)
     assert report["predicted_fps"] > 0 and report["measured_fps"] > 0
