@@ -403,6 +403,16 @@ def bench_cortex_m4(
     _emit(report, as_json, "" if as_json else cortex_m4_text(report))
 
 
+@bench.command("native")
+@_JSON
+def bench_native(as_json: bool) -> None:
+    """Time a frame on the engine native, beside ONNX Runtime with one thread on the same models."""
+    from weft.bench.native import measure, text
+
+    report = measure()
+    _emit(report, as_json, "" if as_json else text(report))
+
+
 @bench.command("costs")
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
 @_MODELS

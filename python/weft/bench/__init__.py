@@ -9,5 +9,6 @@ from collections.abc import Mapping
 #: What there is, in a line each.
 BENCHMARKS: Mapping[str, str] = {
     "cortex-m4": "instructions, cycles and bytes of models as machine code, beside other engines",
+    "native": "a frame on the engine native, beside ONNX Runtime with one thread",
     "costs": "cost data of machine files, fitted to the cycles of counted machine code",
 }

@@ -21,7 +21,9 @@ from weft.errors import ToolchainError
 from weft.paths import cache_folder
 from weft.program import Program
 
-_FLAGS = (*C_FLAGS, "-O3", "-march=native", "-fPIC", "-shared")
+_FLAGS = (*C_FLAGS, "-O3", "-march=native", "-fPIC")
+_INCLUDES = ("-I", ".", "-I", "runtime/include", "-I", "runtime/port/host")
+_RUNTIME = "runtime/"
 
 
 def _processor() -> str:
@@ -79,17 +81,40 @@ def build_library(program: Program, sources: Sequence[str], extra_flags: Sequenc
         return target
     scratch = _scratch_beside(target)
     try:
-        includes = ["-I", ".", "-I", "runtime/include", "-I", "runtime/port/host"]
-        compiler.run(
-            [*flags, *includes, *sources, "-o", scratch],
-            program.folder,
-            what=f"the host library of {program.folder.name}",
-        )
+        with tempfile.TemporaryDirectory(prefix="weft-library-") as objects:
+            made = _runtime_objects(program, compiler, [*flags, *_INCLUDES], sources, Path(objects))
+            own = [source for source in sources if not source.startswith(_RUNTIME)]
+            compiler.run(
+                [*flags, "-shared", *_INCLUDES, *own, *made, "-o", scratch],
+                program.folder,
+                what=f"the host library of {program.folder.name}",
+            )
         os.replace(scratch, target)
     except BaseException:
         Path(scratch).unlink(missing_ok=True)
         raise
     return target
+
+
+def _runtime_objects(
+    program: Program,
+    compiler: Toolchain,
+    flags: Sequence[str],
+    sources: Sequence[str],
+    out: Path,
+) -> list[str]:
+    """The runtime's part of a library, in ``out``: compiled once and kept, for all programs."""
+    digest = hashlib.sha256(_processor().encode())
+    for path in sorted((program.folder / _RUNTIME).rglob("*.[ch]")):
+        digest.update(path.relative_to(program.folder).as_posix().encode() + path.read_bytes())
+    made = []
+    for source in sources:
+        if source.startswith(_RUNTIME):
+            made.append(str(out / f"{source.replace('/', '.')}.o"))
+            compiler.compile_object(
+                source, Path(made[-1]), flags, program.folder, digest.hexdigest()
+            )
+    return made
 
 
 def _scratch_beside(target: Path) -> str:

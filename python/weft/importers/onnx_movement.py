@@ -218,7 +218,7 @@ def _gather(importer: Importer, node: Node) -> None:
     axis = axis_of(integer(node, "axis", 0), values.ndim)
     if indices.dtype.kind != "i" or indices.size > _MOST_INDICES:
         raise Unsupported(f"indices of {indices.dtype} and shape {indices.shape}")
-    importer.values[node.outputs[0]] = np.take(values, indices, axis)
+    importer.values[node.outputs[0]] = np.asarray(np.take(values, indices, axis))
 
 
 def _cast(importer: Importer, node: Node) -> None:
