@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,7 +92,7 @@ def build_library(program: Program, sources: Sequence[str], extra_flags: Sequenc
             )
         os.replace(scratch, target)
     except BaseException:
-        Path(scratch).unlink(missing_ok=True)
+        forget(Path(scratch))
         raise
     return target
 
@@ -115,6 +116,12 @@ def _runtime_objects(
                 source, Path(made[-1]), flags, program.folder, digest.hexdigest()
             )
     return made
+
+
+def forget(library: Path) -> None:
+    """Removes a library that is of no use, and the objects that it may be of no use for."""
+    library.unlink(missing_ok=True)
+    shutil.rmtree(cache_folder() / "objects", ignore_errors=True)
 
 
 def _scratch_beside(target: Path) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from weft import _native
 from weft.engines.flow import End, StreamSession
-from weft.engines.library import host_library
+from weft.engines.library import forget, host_library
 from weft.engines.waits import describe_waits
 from weft.errors import EngineError, ProgramError, ToolchainError
 from weft.program import Program
@@ -34,7 +34,7 @@ def _load(path: Path) -> _native.Library:
     try:
         return _native.Library(str(path))
     except RuntimeError as error:
-        path.unlink(missing_ok=True)
+        forget(path)
         raise ToolchainError(
             f"the host library cannot be loaded ({error}); check the C compiler and try again"
         ) from None

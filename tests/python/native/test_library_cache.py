@@ -26,10 +26,12 @@ from weft.program import Program
 
 MakeCompiler = Callable[..., Path]
 
-# Answers to --version at once; $out is what -o names. Everything else is the test's.
+# Answers to --version at once, and passes on what is no library; $out is what -o names. Everything
+# else is the test's.
 _SCRIPT = """\
 #!/bin/sh
 if [ "$1" = --version ]; then echo "test compiler {version}"; exit 0; fi
+case " $* " in *" {wanted} "*) ;; *) exec '{real}' "$@" ;; esac
 for argument; do
     [ "$previous" = -o ] && out=$argument
     previous=$argument
@@ -67,11 +69,13 @@ def make_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCompil
     """Writes a compiler, always to the same path, and puts it into $CC."""
     real = require("gcc")
 
-    def make(body: str = "", version: str = "1") -> Path:
+    def make(body: str = "", version: str = "1", wanted: str = "-shared") -> Path:
         script = tmp_path / "test-cc"
         log = tmp_path / "builds.log"
         body = body.replace("{real}", real)
-        script.write_text(_SCRIPT.format(body=body, real=real, log=log, version=version), "ascii")
+        script.write_text(
+            _SCRIPT.format(body=body, real=real, log=log, version=version, wanted=wanted), "ascii"
+        )
         script.chmod(0o755)
         monkeypatch.setenv("CC", str(script))
         return script
@@ -315,6 +319,15 @@ def test_a_compiler_that_says_it_is_done_and_is_not(
 ) -> None:
     # Not half of a library: loading that is a bus error.
     make_compiler(': > "$out"; exit 0')
+    with pytest.raises(WeftError):
+        program.open()
+    make_compiler()
+    works(program)
+
+
+def test_a_compiler_whose_objects_are_empty(program: Program, make_compiler: MakeCompiler) -> None:
+    """The runtime's objects are kept, but not those of a library that cannot be made or loaded."""
+    make_compiler(': > "$out"; exit 0', wanted="-c")
     with pytest.raises(WeftError):
         program.open()
     make_compiler()
