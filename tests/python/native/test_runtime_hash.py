@@ -23,7 +23,7 @@ def slow_runtime_hash(folder: Path) -> str:
     """SHA-256 over name, length and contents of each shared file, in the order of the names."""
     names = [
         f"{part}/{path.relative_to(folder / part).as_posix()}"
-        for part in ("include", "src")
+        for part in ("include", "kernels", "src")
         for path in (folder / part).rglob("*.*")
     ]
     text = b""
