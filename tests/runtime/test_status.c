@@ -23,11 +23,15 @@ TEST(values_are_those_of_the_file_formats)
     CHECK_EQ(WEFT_E_STORAGE, 7);
     CHECK_EQ(WEFT_E_SEQUENCE, 8);
     CHECK_EQ(WEFT_E_STOPPED, 9);
+    CHECK_EQ(WEFT_PENDING, 10);
+    CHECK_EQ(WEFT_E_DEVICE, 11);
+    CHECK_EQ(WEFT_E_DEADLINE, 12);
+    CHECK_EQ(WEFT_E_CANCELLED, 13);
 }
 
 TEST(every_status_has_a_name_of_its_own)
 {
-    for (int i = WEFT_OK; i <= WEFT_E_STOPPED; ++i) {
+    for (int i = WEFT_OK; i <= WEFT_E_CANCELLED; ++i) {
         NOTE("status %d", i);
         const char *name = weft_status_string((weft_status_t)i);
         CHECK(name != NULL && strlen(name) > 0u);
@@ -40,10 +44,23 @@ TEST(every_status_has_a_name_of_its_own)
 
 TEST(unknown_values_are_named_so)
 {
-    const int unknown[] = {-1, 10, 100, INT32_MAX, INT32_MIN};
+    const int unknown[] = {-1, 14, 100, INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; ++i) {
         CHECK(strcmp(weft_status_string((weft_status_t)unknown[i]), "unknown status") == 0);
     }
+}
+
+TEST(errors_are_told_from_news)
+{
+    const weft_status_t news[] = {WEFT_OK, WEFT_IDLE, WEFT_NO_CREDIT, WEFT_NO_FRAME, WEFT_PENDING};
+    int count = 0;
+    for (int i = WEFT_OK; i <= WEFT_E_CANCELLED; ++i) {
+        count += weft_status_is_error((weft_status_t)i) ? 1 : 0;
+    }
+    for (size_t i = 0; i < sizeof news / sizeof news[0]; ++i) {
+        CHECK(!weft_status_is_error(news[i]));
+    }
+    CHECK_EQ(count, 9);
 }
 
 TEST(the_macro_leaves_with_anything_but_ok)
@@ -51,7 +68,7 @@ TEST(the_macro_leaves_with_anything_but_ok)
     int reached = 0;
     CHECK_EQ(through_macro(WEFT_OK, &reached), WEFT_OK);
     CHECK(reached);
-    for (int i = WEFT_IDLE; i <= WEFT_E_STOPPED; ++i) {
+    for (int i = WEFT_IDLE; i <= WEFT_E_CANCELLED; ++i) {
         CHECK_EQ(through_macro((weft_status_t)i, &reached), i);
         CHECK(!reached);
     }
@@ -63,5 +80,6 @@ TEST(the_runtime_reports_the_hash_of_its_build)
 }
 
 TEST_MAIN(CASE(values_are_those_of_the_file_formats), CASE(every_status_has_a_name_of_its_own),
-          CASE(unknown_values_are_named_so), CASE(the_macro_leaves_with_anything_but_ok),
+          CASE(unknown_values_are_named_so), CASE(errors_are_told_from_news),
+          CASE(the_macro_leaves_with_anything_but_ok),
           CASE(the_runtime_reports_the_hash_of_its_build))
