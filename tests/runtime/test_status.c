@@ -29,6 +29,20 @@ TEST(values_are_those_of_the_file_formats)
     CHECK_EQ(WEFT_E_CANCELLED, 13);
 }
 
+TEST(errors_are_told_from_what_is_none)
+{
+    static const weft_status_t none[] = {WEFT_OK, WEFT_IDLE, WEFT_NO_CREDIT, WEFT_NO_FRAME,
+                                         WEFT_PENDING};
+    for (int i = WEFT_OK; i <= WEFT_E_CANCELLED; ++i) {
+        bool is_error = true;
+        for (size_t k = 0; k < sizeof none / sizeof none[0]; ++k) {
+            if (none[k] == (weft_status_t)i) is_error = false;
+        }
+        NOTE("status %d", i);
+        CHECK_EQ(weft_status_is_error((weft_status_t)i), is_error);
+    }
+}
+
 TEST(every_status_has_a_name_of_its_own)
 {
     for (int i = WEFT_OK; i <= WEFT_E_CANCELLED; ++i) {
@@ -50,19 +64,6 @@ TEST(unknown_values_are_named_so)
     }
 }
 
-TEST(errors_are_told_from_news)
-{
-    const weft_status_t news[] = {WEFT_OK, WEFT_IDLE, WEFT_NO_CREDIT, WEFT_NO_FRAME, WEFT_PENDING};
-    int count = 0;
-    for (int i = WEFT_OK; i <= WEFT_E_CANCELLED; ++i) {
-        count += weft_status_is_error((weft_status_t)i) ? 1 : 0;
-    }
-    for (size_t i = 0; i < sizeof news / sizeof news[0]; ++i) {
-        CHECK(!weft_status_is_error(news[i]));
-    }
-    CHECK_EQ(count, 9);
-}
-
 TEST(the_macro_leaves_with_anything_but_ok)
 {
     int reached = 0;
@@ -80,6 +81,6 @@ TEST(the_runtime_reports_the_hash_of_its_build)
 }
 
 TEST_MAIN(CASE(values_are_those_of_the_file_formats), CASE(every_status_has_a_name_of_its_own),
-          CASE(unknown_values_are_named_so), CASE(errors_are_told_from_news),
+          CASE(errors_are_told_from_what_is_none), CASE(unknown_values_are_named_so),
           CASE(the_macro_leaves_with_anything_but_ok),
           CASE(the_runtime_reports_the_hash_of_its_build))

@@ -21,20 +21,20 @@ typedef enum weft_status {
     WEFT_E_STORAGE = 7,   /* storage too small or not aligned */
     WEFT_E_SEQUENCE = 8,  /* publish without acquire, release without observe, no credit */
     WEFT_E_STOPPED = 9,   /* ended from outside: by a supervisor, a test, a fault of the hardware */
-    WEFT_PENDING = 10,    /* a job is not done yet; not a fault */
-    WEFT_E_DEVICE = 11,   /* a device reported that a job failed */
-    WEFT_E_DEADLINE = 12, /* a job was not done in time */
-    WEFT_E_CANCELLED = 13 /* a job was cancelled, or its device was reset */
+    WEFT_PENDING = 10,    /* under way or waiting; not a fault */
+    WEFT_E_DEVICE = 11,   /* a device reported a failure */
+    WEFT_E_DEADLINE = 12, /* not done in time */
+    WEFT_E_CANCELLED = 13 /* taken back before it was done */
 } weft_status_t;
 
-/* Whether it is a fault, and not only news of what is or is not there. Any context. */
+/* A constant English name, never null; unknown values give "unknown status". Any context. */
+const char *weft_status_string(weft_status_t status);
+
+/* False for what is no fault: work was done, there was none, or it has to wait. Any context. */
 static inline bool weft_status_is_error(weft_status_t status)
 {
     return status >= WEFT_E_ARGUMENT && status != WEFT_PENDING;
 }
-
-/* A constant English name, never null; unknown values give "unknown status". Any context. */
-const char *weft_status_string(weft_status_t status);
 
 /* Leave the calling function with the status of `expression` unless it is WEFT_OK. */
 #define WEFT_RETURN_IF_ERROR(expression)        \
