@@ -1,0 +1,125 @@
+"""The model of the array against what its header says, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devices.mac_array_library import MacArrayLibrary
+from devices.mac_array_reference import ARRAYS, Array, Case, result
+
+
+@pytest.fixture(scope="module", params=["gcc", "clang"])
+def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    return MacArrayLibrary(tmp_path_factory.mktemp("mac_array"), request.param, "-O2")
+
+
+def values(rng: np.random.Generator, dtype: type, shape: tuple[int, ...], bias: float):
+    """Bytes; ``bias`` of them, in the mean, are the most extreme of one sign."""
+    limits = np.iinfo(dtype)
+    uniform = rng.integers(limits.min, limits.max + 1, shape)
+    extreme = rng.choice([limits.min, limits.max])
+    return np.where(rng.random(shape) < bias, extreme, uniform).astype(dtype)
+
+
+@st.composite
+def cases(draw: st.DrawFn, array: Array) -> Case:
+    dtypes = st.sampled_from([np.int8, np.uint8])
+    x_dtype, weights_dtype = draw(dtypes), draw(dtypes)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    bias = draw(st.sampled_from([0.0, 0.5, 1.0]))
+    depthwise = draw(st.booleans())
+    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    out = draw(st.tuples(st.integers(1, 3), st.integers(1, 9)))
+    out_channels = draw(st.integers(1, 35))
+    channels = 1 if depthwise else draw(st.sampled_from([1, 3, 16, 17, 100]))
+    extents = [s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(stride, out, dilation, kernel)]
+    limits = np.iinfo(x_dtype)
+    return Case(
+        x=values(rng, x_dtype, (*extents, out_channels if depthwise else channels), bias),
+        weights=values(rng, weights_dtype, (out_channels, *kernel, channels), bias),
+        depthwise=depthwise,
+        stride=stride,
+        dilation=dilation,
+        relu=draw(st.booleans()),
+        zero_point=draw(st.integers(limits.min, limits.max)) if array.subtracts_zero_points else 0,
+        shift=draw(st.integers(0, 31)),
+        out_bits=draw(st.sampled_from([8, 16, 32])),
+    )
+
+
+def assert_same(library: MacArrayLibrary, case: Case, array: Array, **layout: int) -> None:
+    np.testing.assert_array_equal(library.run(case, array, **layout), result(case, array))
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=str)
+def test_random_jobs(library: MacArrayLibrary, array: Array) -> None:
+    @settings(max_examples=15 * settings().max_examples)
+    @given(cases(array), st.integers(0, 5), st.integers(0, 5))
+    def check(case: Case, pixel_gap: int, row_gap: int) -> None:
+        assert_same(library, case, array, pixel_gap=pixel_gap, row_gap=row_gap)
+
+    check()
+
+
+def long_sum(bits: int, depthwise: bool) -> Case:
+    """One result each of 16 channels, whose sums leave an accumulator of ``bits`` on the way and
+    come back: in the order of taps they rise to about 1.5 times the limit and fall again."""
+    taps = (3 << (bits - 2)) // (127 * 127)
+    rise = np.full(taps, 127, np.int8)
+    fall = np.full(taps // 2, -127, np.int8)
+    x = np.concatenate([rise, fall])
+    weights = np.full((16, x.size), 127, np.int8)
+    if depthwise:
+        x = np.tile(x[:, None], (1, 16))[None]
+        return Case(x=x, weights=weights[:, None, :, None], depthwise=True)
+    return Case(x=x[None, None], weights=weights[:, None, None])
+
+
+@pytest.mark.parametrize("bits", [24, 29, 32])
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_limits_are_met_step_by_step(library: MacArrayLibrary, bits: int, depthwise: bool) -> None:
+    case = long_sum(bits, depthwise)
+    x = case.x[0, :, 0] if depthwise else case.x[0, 0]
+    exact = 127 * int(x.sum(dtype=np.int64))
+    assert -(1 << (bits - 1)) <= exact < 1 << (bits - 1)
+    wrapped = library.run(case, Array(bits, saturates=False))
+    assert (wrapped == exact).all(), "what leaves and comes back is right where sums wrap"
+    saturated = library.run(case, Array(bits, saturates=True))
+    fall = 127 * int(np.minimum(x, 0).sum(dtype=np.int64))
+    assert (saturated == (1 << (bits - 1)) - 1 + fall).all(), "and wrong where they saturate"
+    assert (saturated < exact).all()
+
+
+@pytest.mark.parametrize("bits", [24, 29, 32])
+@pytest.mark.parametrize("saturates", [False, True])
+@pytest.mark.parametrize("signs", [(127, 127), (127, -127), (-127, -127)])
+def test_sums_at_the_limits(
+    library: MacArrayLibrary, bits: int, saturates: bool, signs: tuple[int, int]
+) -> None:
+    """The largest sum that fits is right, one step more is not, on both sides of zero."""
+    fits = ((1 << (bits - 1)) - 1) // (127 * 127)
+    array = Array(bits, saturates)
+    for taps in (fits, fits + 1):
+        x = np.full((1, 1, taps), signs[0], np.int8)
+        weights = np.full((1, 1, 1, taps), signs[1], np.int8)
+        case = Case(x=x, weights=weights)
+        exact, half = taps * signs[0] * signs[1], 1 << (bits - 1)
+        wrapped = (exact + half) % (2 * half) - half
+        saturated = min(max(exact, -half), half - 1)
+        assert (exact == wrapped == saturated) == (taps == fits)
+        assert library.run(case, array).item() == (saturated if saturates else wrapped)
+
+
+def test_shift_rounds_down_and_output_truncates(library: MacArrayLibrary) -> None:
+    x = np.array([[[100]]], np.int8)
+    weights = np.array([100, -100, 3, -3], np.int8).reshape(4, 1, 1, 1)
+    case = Case(x=x, weights=weights, shift=3, out_bits=8)
+    # 10000 >> 3 is 1250 = 4 * 256 + 226; -300 >> 3 is -38, not -37.
+    assert library.run(case, Array()).ravel().tolist() == [226 - 256, 30, 37, -38]
+    relu = Case(x=x, weights=weights, shift=3, out_bits=16, relu=True)
+    assert library.run(relu, Array()).ravel().tolist() == [1250, 0, 37, 0]
