@@ -37,7 +37,10 @@ def cases(draw: st.DrawFn, array: Array) -> Case:
     out = draw(st.tuples(st.integers(1, 3), st.integers(1, 9)))
     out_channels = draw(st.integers(1, 35))
     channels = 1 if depthwise else draw(st.sampled_from([1, 3, 16, 17, 100]))
-    extents = [s * (o - 1) + d * (k - 1) + 1 for s, o, d, k in zip(stride, out, dilation, kernel)]
+    extents = [
+        s * (o - 1) + d * (k - 1) + 1
+        for s, o, d, k in zip(stride, out, dilation, kernel, strict=True)
+    ]
     limits = np.iinfo(x_dtype)
     return Case(
         x=values(rng, x_dtype, (*extents, out_channels if depthwise else channels), bias),
