@@ -27,9 +27,7 @@ def description(device: str) -> dict[str, Any]:
 
 def module(device: str, name: str) -> ModuleType:
     """``name.py`` of a device."""
-    spec = importlib.util.spec_from_file_location(
-        f"{device}_{name}", folder(device) / f"{name}.py"
-    )
+    spec = importlib.util.spec_from_file_location(f"{device}_{name}", folder(device) / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)

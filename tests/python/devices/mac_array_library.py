@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from cffi import FFI
 
+from devices import bundled
 from devices.mac_array_reference import Array, Case
 from native.c_compilers import STRICT, require, succeed
-from weft.paths import runtime_folder
 
-FOLDER = runtime_folder() / "devices" / "mac_array"
+_FOLDER = bundled.folder("mac_array")
+_pack = bundled.module("mac_array", "weights").pack
 #: Around the memory that a job may write.
 _GUARD = 64
 _FILL = 0xA5
@@ -26,17 +27,11 @@ def _declarations(header: str) -> str:
     return "\n".join(line for line in header.splitlines() if not line.startswith("#"))
 
 
-def pack(weights: np.ndarray) -> np.ndarray:
-    """[out_channels, kernel_h, kernel_w, channels] in the array's order, as the header has it:
-    bytes, at an address that is a multiple of 16."""
-    blocks = -(-weights.shape[0] // 16)
-    padded = np.zeros((16 * blocks, *weights.shape[1:]), weights.dtype)
-    padded[: weights.shape[0]] = weights
-    ordered = padded.reshape(blocks, 16, *weights.shape[1:]).transpose(0, 2, 3, 4, 1)
-    memory = np.zeros(ordered.size + 16, np.uint8)
+def _at_a_multiple_of_16(data: bytes) -> np.ndarray:
+    memory = np.zeros(len(data) + 16, np.uint8)
     start = -memory.ctypes.data % 16
-    memory[start : start + ordered.size] = np.frombuffer(ordered.tobytes(), np.uint8)
-    return memory[start : start + ordered.size]
+    memory[start : start + len(data)] = np.frombuffer(data, np.uint8)
+    return memory[start : start + len(data)]
 
 
 class MacArrayLibrary:
@@ -44,11 +39,11 @@ class MacArrayLibrary:
 
     def __init__(self, folder: Path, compiler: str, *flags: str) -> None:
         path = folder / f"mac_array-{compiler}.so"
-        source = FOLDER / "mac_array_model.c"
+        source = _FOLDER / "mac_array_model.c"
         command = [require(compiler), *STRICT, "-Wconversion", "-Wshadow", *flags]
         succeed([*command, "-shared", "-fPIC", source, "-o", path])
         self._ffi = FFI()
-        self._ffi.cdef(_declarations((FOLDER / "mac_array.h").read_text(encoding="utf-8")))
+        self._ffi.cdef(_declarations((_FOLDER / "mac_array.h").read_text(encoding="utf-8")))
         self._library: Any = self._ffi.dlopen(str(path))
 
     def run(self, case: Case, array: Array, *, pixel_gap: int = 0, row_gap: int = 0) -> np.ndarray:
@@ -69,7 +64,7 @@ class MacArrayLibrary:
         out_pixel = (out_channels + pixel_gap) * size
         out_row = out_pixel * width + row_gap * size
         memory = np.full(_GUARD + out_row * height + _GUARD, _FILL, np.uint8)
-        weights = pack(case.weights)
+        weights = _at_a_multiple_of_16(_pack(case.weights))
         ffi, library = self._ffi, self._library
         flags = (
             case.depthwise * library.WEFT_MAC_ARRAY_DEPTHWISE

@@ -7,13 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices import bundled
 from devices.mac_array_library import MacArrayLibrary
 from devices.mac_array_reference import ARRAYS, Array, Case, result
-
-
-@pytest.fixture(scope="module", params=["gcc", "clang"])
-def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
-    return MacArrayLibrary(tmp_path_factory.mktemp("mac_array"), request.param, "-O2")
 
 
 def values(rng: np.random.Generator, dtype: type, shape: tuple[int, ...], bias: float):
@@ -55,16 +51,16 @@ def cases(draw: st.DrawFn, array: Array) -> Case:
     )
 
 
-def assert_same(library: MacArrayLibrary, case: Case, array: Array, **layout: int) -> None:
-    np.testing.assert_array_equal(library.run(case, array, **layout), result(case, array))
+def assert_same(mac_array: MacArrayLibrary, case: Case, array: Array, **layout: int) -> None:
+    np.testing.assert_array_equal(mac_array.run(case, array, **layout), result(case, array))
 
 
 @pytest.mark.parametrize("array", ARRAYS, ids=str)
-def test_random_jobs(library: MacArrayLibrary, array: Array) -> None:
+def test_random_jobs(mac_array: MacArrayLibrary, array: Array) -> None:
     @settings(max_examples=15 * settings().max_examples)
     @given(cases(array), st.integers(0, 5), st.integers(0, 5))
     def check(case: Case, pixel_gap: int, row_gap: int) -> None:
-        assert_same(library, case, array, pixel_gap=pixel_gap, row_gap=row_gap)
+        assert_same(mac_array, case, array, pixel_gap=pixel_gap, row_gap=row_gap)
 
     check()
 
@@ -85,14 +81,16 @@ def long_sum(bits: int, depthwise: bool) -> Case:
 
 @pytest.mark.parametrize("bits", [24, 29, 32])
 @pytest.mark.parametrize("depthwise", [False, True])
-def test_limits_are_met_step_by_step(library: MacArrayLibrary, bits: int, depthwise: bool) -> None:
+def test_limits_are_met_step_by_step(
+    mac_array: MacArrayLibrary, bits: int, depthwise: bool
+) -> None:
     case = long_sum(bits, depthwise)
     x = case.x[0, :, 0] if depthwise else case.x[0, 0]
     exact = 127 * int(x.sum(dtype=np.int64))
     assert -(1 << (bits - 1)) <= exact < 1 << (bits - 1)
-    wrapped = library.run(case, Array(bits, saturates=False))
+    wrapped = mac_array.run(case, Array(bits, saturates=False))
     assert (wrapped == exact).all(), "what leaves and comes back is right where sums wrap"
-    saturated = library.run(case, Array(bits, saturates=True))
+    saturated = mac_array.run(case, Array(bits, saturates=True))
     fall = 127 * int(np.minimum(x, 0).sum(dtype=np.int64))
     assert (saturated == (1 << (bits - 1)) - 1 + fall).all(), "and wrong where they saturate"
     assert (saturated < exact).all()
@@ -102,7 +100,7 @@ def test_limits_are_met_step_by_step(library: MacArrayLibrary, bits: int, depthw
 @pytest.mark.parametrize("saturates", [False, True])
 @pytest.mark.parametrize("signs", [(127, 127), (127, -127), (-127, -127)])
 def test_sums_at_the_limits(
-    library: MacArrayLibrary, bits: int, saturates: bool, signs: tuple[int, int]
+    mac_array: MacArrayLibrary, bits: int, saturates: bool, signs: tuple[int, int]
 ) -> None:
     """The largest sum that fits is right, one step more is not, on both sides of zero."""
     fits = ((1 << (bits - 1)) - 1) // (127 * 127)
@@ -115,14 +113,26 @@ def test_sums_at_the_limits(
         wrapped = (exact + half) % (2 * half) - half
         saturated = min(max(exact, -half), half - 1)
         assert (exact == wrapped == saturated) == (taps == fits)
-        assert library.run(case, array).item() == (saturated if saturates else wrapped)
+        assert mac_array.run(case, array).item() == (saturated if saturates else wrapped)
 
 
-def test_shift_rounds_down_and_output_truncates(library: MacArrayLibrary) -> None:
+def test_shift_rounds_down_and_output_truncates(mac_array: MacArrayLibrary) -> None:
     x = np.array([[[100]]], np.int8)
     weights = np.array([100, -100, 3, -3], np.int8).reshape(4, 1, 1, 1)
     case = Case(x=x, weights=weights, shift=3, out_bits=8)
     # 10000 >> 3 is 1250 = 4 * 256 + 226; -300 >> 3 is -38, not -37.
-    assert library.run(case, Array()).ravel().tolist() == [226 - 256, 30, 37, -38]
+    assert mac_array.run(case, Array()).ravel().tolist() == [226 - 256, 30, 37, -38]
     relu = Case(x=x, weights=weights, shift=3, out_bits=16, relu=True)
-    assert library.run(relu, Array()).ravel().tolist() == [1250, 0, 37, 0]
+    assert mac_array.run(relu, Array()).ravel().tolist() == [1250, 0, 37, 0]
+
+
+def test_packed_weights_lie_where_the_header_says() -> None:
+    weights = np.arange(20 * 2 * 3 * 5, dtype=np.int16).astype(np.int8).reshape(20, 2, 3, 5)
+    module = bundled.module("mac_array", "weights")
+    packed = np.frombuffer(module.pack(weights), np.int8)
+    assert packed.size == module.packed_bytes(20, 2 * 3 * 5) == 2 * 16 * 30
+    for index, weight in np.ndenumerate(weights):
+        block, (i, j, c) = index[0] // 16, index[1:]
+        tap = (i * 3 + j) * 5 + c
+        assert packed[(block * 30 + tap) * 16 + index[0] % 16] == weight
+    assert (packed.reshape(2, 30, 16)[1, :, 4:] == 0).all()
