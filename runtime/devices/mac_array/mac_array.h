@@ -19,6 +19,8 @@
 
 #include <stdint.h>
 
+#include "weft/device.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -56,12 +58,22 @@ typedef struct weft_mac_array_job {
     int32_t out_bits;                   /* 8, 16 or 32 */
 } weft_mac_array_job_t;
 
-/* What arrays differ in. */
+/* What arrays differ in: the options of an instance, in this order. Without any it is 24, 0, 0. */
 typedef struct weft_mac_array_options {
     uint32_t accumulator_bits;      /* 24, 29 or 32 */
     uint32_t saturates;             /* 0: accumulators wrap */
     uint32_t subtracts_zero_points; /* 0: `x_zero_point` must be 0 */
 } weft_mac_array_options_t;
+
+/* The driver's context. */
+typedef struct weft_mac_array {
+    weft_mac_array_options_t options;
+    uint32_t polls_left; /* until the job is done */
+} weft_mac_array_t;
+
+/* Refuses jobs with an extent below 1, an unknown flag, an address or a distance that is not
+ * aligned, or a shift, width or zero point that the array does not have: WEFT_E_ARGUMENT. */
+extern const weft_device_driver_t weft_mac_array_driver;
 
 /* What the array computes, in C: it stands in for one that is not there. The job must be one that
  * the driver takes. Any context. */
