@@ -309,7 +309,7 @@ weft_status_t weft_pe_where(const weft_pe_t *pe, weft_where_t *out_where)
 
 weft_status_t weft_pe_fail(weft_pe_t *pe, weft_status_t fault)
 {
-    if (pe == NULL || fault < WEFT_E_ARGUMENT) return WEFT_E_ARGUMENT;
+    if (pe == NULL || !weft_status_is_error(fault)) return WEFT_E_ARGUMENT;
     if (weft_port_observe(&pe->told_fault) == 0u) {
         weft_port_publish(&pe->told_fault, (uint32_t)fault);
     }
