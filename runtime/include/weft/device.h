@@ -255,8 +255,8 @@ weft_status_t weft_ticket_state(const weft_ticket_t *ticket);
 /* --- order ------------------------------------------------------------------------------------- */
 
 /* Collects jobs that are over, in order, stops the oldest one if its deadline has passed, starts
- * those that can be. Once for each job in the queue at most, then it returns: WEFT_OK if anything
- * moved, WEFT_IDLE if not. To be called from any event loop. */
+ * those that can be. Each job in the queue moves on once at most, then it returns: WEFT_OK if
+ * anything moved, WEFT_IDLE if not. To be called from any event loop. */
 weft_status_t weft_device_poll(weft_device_t *device);
 
 /* Polls until at most `at_most_left` jobs are not over, or for `deadline_ticks` (1 to 2^31 - 1):
