@@ -118,22 +118,6 @@ weft_status_t weft_device_deactivate(weft_device_t *device)
     return WEFT_OK;
 }
 
-weft_status_t weft_device_open(weft_device_t *device)
-{
-    if (!is_ready(device)) return WEFT_E_ARGUMENT;
-    if (device->is_open) return WEFT_NO_CREDIT;
-    device->is_open = true;
-    return WEFT_OK;
-}
-
-weft_status_t weft_device_close(weft_device_t *device)
-{
-    if (!is_ready(device)) return WEFT_E_ARGUMENT;
-    if (!device->is_open) return WEFT_E_SEQUENCE;
-    device->is_open = false;
-    return WEFT_OK;
-}
-
 /* --- tickets ----------------------------------------------------------------------------------- */
 
 /* Whether `sequence` comes before `count`, of jobs so far. */
@@ -448,17 +432,4 @@ weft_status_t weft_device_reset(weft_device_t *device)
         finish(device, job, outcome == WEFT_PENDING ? WEFT_E_CANCELLED : outcome);
     }
     return device->fault;
-}
-
-weft_status_t weft_device_last_error(const weft_device_t *device, weft_device_error_t *out_error)
-{
-    if (!is_ready(device) || out_error == NULL) return WEFT_E_ARGUMENT;
-    if (device->error.status == WEFT_OK) return WEFT_IDLE;
-    *out_error = device->error;
-    return WEFT_OK;
-}
-
-uint32_t weft_device_strays(const weft_device_t *device)
-{
-    return is_ready(device) ? weft_port_observe(&device->strays) : 0u;
 }

@@ -46,7 +46,7 @@ typedef enum weft_device_cts_case {
     WEFT_DEVICE_CTS_FACTS,    /* driver and facts make sense */
     WEFT_DEVICE_CTS_LIFE,     /* it can be taken into use again and again */
     WEFT_DEVICE_CTS_BYTES,    /* single jobs end in time, with the right bytes and no others */
-    WEFT_DEVICE_CTS_BLOCKING, /* a ticket is done at once if and only if the facts say so */
+    WEFT_DEVICE_CTS_BLOCKING, /* a ticket is done at once if the facts say so */
     WEFT_DEVICE_CTS_QUEUE, /* in a full queue, each job's bytes are there when its ticket is done */
     WEFT_DEVICE_CTS_ORDER, /* of jobs that write the same outputs, the last one wins */
     WEFT_DEVICE_CTS_DEPENDENT,         /* nothing is written before what a job depends on is done */

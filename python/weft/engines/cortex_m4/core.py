@@ -108,9 +108,7 @@ class Core(ImageMemory):
             return self._counter.count & 0xFFFFFFFF
         return self._dwt_ctrl if offset == _DWT_CTRL else 0
 
-    def _write_dwt(
-        self, _uc: object, offset: int, _size: int, value: int, _data: object
-    ) -> None:
+    def _write_dwt(self, _uc: object, offset: int, _size: int, value: int, _data: object) -> None:
         if offset == _DWT_CTRL:
             self._dwt_ctrl = value
 
