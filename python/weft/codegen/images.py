@@ -19,6 +19,7 @@ from pathlib import Path
 from weft.codegen.elf import ElfFile, Section
 from weft.codegen.linked import check_linked
 from weft.codegen.linker_script import ENTRY, linker_script
+from weft.codegen.runtime_sources import FOR_DEVICES, device_units
 from weft.codegen.stack import StackUse, worst_stacks
 from weft.codegen.toolchain import C_FLAGS, Toolchain, messages
 from weft.errors import DoesNotFitError, ToolchainError
@@ -264,7 +265,7 @@ class _Build:
         runtime."""
         toolchain = self.toolchain.with_scratch(self.scratch)
         runtime = _hash_of(self.folder, "runtime/**/*")
-        code = _hash_of(self.folder, "*.[ch]") + runtime
+        code = _hash_of(self.folder, "*.[ch]") + _hash_of(self.folder, "devices/**/*") + runtime
 
         def compile_one(source: _Source) -> None:
             out = self.scratch / source.object_name
@@ -278,7 +279,7 @@ class _Build:
     def _flags(self, source: _Source) -> list[str]:
         flags = list(_INCLUDE_FLAGS)
         if not source.path.endswith(".S"):
-            flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, self.optimise]
+            flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, "-DWEFT_TRACE=0", self.optimise]
         if source.is_hash:
             flags.append(f'-DWEFT_RUNTIME_HASH="{self.runtime_hash}"')
         if source.is_of_one_pe:
@@ -333,9 +334,14 @@ def _sources(folder: Path, program: str) -> list[_Source]:
         _Source(f"{program}.c", f"{program}.o", "program"),
         _Source("pes.S", "pes.o", "pe"),
     ]
+    devices = device_units(folder)
     for part, prefix, group in _RUNTIME_PARTS:
         for path in sorted((folder / part).glob("*.c")):
-            sources.append(_Source(f"{part}/{path.name}", f"{prefix}.{path.stem}.o", group))
+            if devices or path.name not in FOR_DEVICES:
+                sources.append(_Source(f"{part}/{path.name}", f"{prefix}.{path.stem}.o", group))
+    for unit in devices:
+        name = unit.removesuffix(".c").replace("/", ".")
+        sources.append(_Source(unit, f"{name}.o", "runtime"))
     return sources
 
 

@@ -180,7 +180,7 @@ class _Chooser:
             data.shift,
             doubled=scaling == "doubled",
         )
-        self.alignments[constant_key(packed)] = device.description.alignment
+        self.alignments[constant_key(packed)] = device.description.facts.alignment
         for array in (packed, words):
             self.constants[constant_key(array)] = array
         return constant_key(packed), constant_key(words)

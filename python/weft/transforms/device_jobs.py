@@ -19,7 +19,7 @@ from weft.dialects.stages.base import int_of
 from weft.dialects.stages.conv import output_numbers
 from weft.dialects.stages.device import DeviceStage, Geometry
 from weft.kernels.base import KernelCall
-from weft.kernels.device import Await, Launch
+from weft.kernels.device import Await, DeviceLaunch, Launch
 from weft.kernels.requantize_sums import CHANNEL_WORDS, RequantizeSums, RescaleSums
 from weft.kernels.view import View
 from weft.machines.model import CostData
@@ -215,7 +215,7 @@ class LayerJobs:
         )
         weights = self.packed.moved(self.packed_at(index, tile.c))
         call = KernelCall(
-            self.device.launch,
+            launch_kernel(self.device),
             pointers={
                 "x": geometry.x.moved(begin).pointer,
                 "weights": weights.pointer,
@@ -278,6 +278,19 @@ class LayerJobs:
                 "out": span,
             },
         )
+
+
+def launch_kernel(device: Accelerator) -> DeviceLaunch:
+    """What tables call to hand a device a job."""
+    about, descriptor = device.description, device.description.descriptor
+    return DeviceLaunch(
+        kind=about.name,
+        descriptor=descriptor.type,
+        header=about.header.name,
+        pointers=descriptor.pointers,
+        numbers=descriptor.numbers,
+        outputs=descriptor.written,
+    )
 
 
 def _flattened(geometry: Geometry) -> Geometry:

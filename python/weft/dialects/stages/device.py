@@ -124,11 +124,11 @@ class DeviceConv2dStage(Windowed, DeviceStage):
 
 @irdl_op_definition
 class DeviceDenseStage(DeviceStage):
-    """``dense``. The last axis of ``x`` has ``in_channels`` elements."""
+    """``dense``. The last axis of ``x`` has ``in_channels`` elements, whose zero point no device
+    needs to subtract: it is in the bias."""
 
     name = "stages.device_dense"
     in_channels = prop_def(IntegerAttr[I64])
-    in_zero_point = prop_def(IntegerAttr[I64])
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
 
@@ -141,15 +141,6 @@ class DeviceDenseStage(DeviceStage):
     def geometries(self, x: View, out: View) -> list[Geometry]:
         in_channels, out_channels = int_of(self.in_channels), out.shape[-1]
         rows = prod(out.shape) // out_channels
-        layer = Layer(
-            "dense",
-            1,
-            rows,
-            out_channels,
-            1,
-            1,
-            in_channels,
-            x_zero_point=int_of(self.in_zero_point),
-        )
+        layer = Layer("dense", 1, rows, out_channels, 1, 1, in_channels)
         result = out.reshaped((rows, out_channels))
         return [Geometry(layer, x, 0, in_channels, result, 0, out_channels)]
