@@ -20,6 +20,7 @@ from weft.codegen.images import check_stack, object_sizes, program_stacks
 from weft.codegen.load_map import write_load_map
 from weft.codegen.manifest import FORMAT, MAPPING, write_manifest
 from weft.codegen.mesh_tables import ChannelEnd, PeCode, mesh_tables
+from weft.codegen.offload_report import offload_rows
 from weft.codegen.program_c import PeData, ProgramDevice
 from weft.codegen.runtime_sources import runtime_hash
 from weft.codegen.stack import StackUse
@@ -208,6 +209,11 @@ def finish(
         "timing": placed.compilation.facts["timing"],
         "packing": _packing(placed.compilation),
         "hand_written": _stages_by_hand(placed),
+        "offload": offload_rows(
+            placed.mesh,
+            placed.compilation.facts.get("decisions", ()),
+            list(placed.mapping.stages),
+        ),
     }
     write_manifest(folder, manifest)
 

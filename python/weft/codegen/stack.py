@@ -147,7 +147,7 @@ class _Calls:
             return self._executed
         if plain == _CHECKS_DEVICES:
             return self._serving_devices
-        if self._drivers and (plain.startswith(_DEVICE_API) or plain in self._calling_drivers):
+        if plain.startswith(_DEVICE_API) or plain in self._calling_drivers:
             return self._drivers
         raise ImageError(
             f"{name} calls through a pointer at {call.at:#x}, and nothing says what: "

@@ -260,3 +260,27 @@ class _Reader(TomlReader):
         data = self.table(data, where, {"pe": True, "pe_class": True})
         pe = self.pe(data["pe"], f"{where}.pe")
         return pe, self.known_class(data["pe_class"], f"{where}.pe_class", classes)
+
+
+def device_use(text: str) -> DeviceUse:
+    """A device as the command line names it: ``KIND``, ``KIND:OPTION=VALUE,...`` or
+    ``NAME=KIND:...``. A kind with a slash is a folder. Raises ``MachineError``."""
+    where, _, settings = text.partition(":")
+    name, equals, kind = where.rpartition("=")
+    options: dict[str, Any] = {}
+    for setting in settings.split(",") if settings else []:
+        key, given, value = setting.partition("=")
+        if not given:
+            raise MachineError(f"device '{text}': '{setting}' is no OPTION=VALUE")
+        options[key.strip()] = _value(value.strip())
+    own = name if equals else Path(kind).name
+    if not own.isidentifier():
+        raise MachineError(f"device '{text}': '{own}' is no name; write NAME=KIND")
+    folder = str(Path(kind).resolve()) if "/" in kind else kind
+    return DeviceUse(own, folder, tuple(sorted(options.items())))
+
+
+def _value(text: str) -> str | int | bool:
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if text.lstrip("-").isdigit() else text

@@ -6,8 +6,8 @@ Uniform resources plus exceptions: a grid says what every node has, sets say whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 #: What a memory region may hold.
@@ -146,6 +146,11 @@ class Machine:
     def usable(self) -> list[Pe]:
         """Those that programs may use."""
         return [pe for pe in self.pes() if pe not in self.reserved]
+
+    def with_devices(self, uses: Sequence[DeviceUse]) -> Machine:
+        """The same machine, with these devices on every PE beside those that it has."""
+        classes = {n: replace(c, devices=(*c.devices, *uses)) for n, c in self.classes.items()}
+        return replace(self, classes=classes)
 
     def class_of(self, pe: Pe) -> PeClass:
         return self.classes[self.exceptions.get(pe, self.default_class)]

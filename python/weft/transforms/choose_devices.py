@@ -43,9 +43,10 @@ _Data = NDArray[Any]
 @dataclass(frozen=True)
 class Decision:
     """Where a stage of a template runs: ``device`` is a name, or None for the core; then ``reason``
-    says why no device has it, and is empty if its kind is nothing for any."""
+    says why no device has it. ``label`` is its own in the template, a number."""
 
     template: str
+    label: str
     kind: str
     macs: int
     device: str | None
@@ -95,12 +96,13 @@ class _Chooser:
                 device, reason = self.stage(op, places, devices)
                 self.decided(template, op, device, reason)
             elif isinstance(op, Stage):
-                self.decided(template, op, None, "")
+                self.decided(template, op, None, f"no device takes a {op.kind}")
         drop_unused(template, places)
 
     def decided(self, template: TemplateOp, op: Stage, device: str | None, reason: str) -> None:
         name = template.sym_name.data
-        self.decisions.append(Decision(name, op.kind, op.macs(), device, reason))
+        label = op.label.data
+        self.decisions.append(Decision(name, label, op.kind, op.macs(), device, reason))
 
     def stage(
         self, op: _Weighted, places: Sequence[PlaceOp], devices: Sequence[Accelerator]
