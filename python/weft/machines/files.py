@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from weft.errors import MachineError
 from weft.machines.model import (
@@ -22,11 +21,7 @@ from weft.machines.model import (
     PeClass,
 )
 from weft.paths import machines_folder
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from weft.toml_files import TomlReader
 
 FORMAT = 1
 # In place of the bytes of a stack: as many as an image takes at worst.
@@ -57,54 +52,18 @@ def load_machine(name_or_path: str | Path | None = None) -> Machine:
                 f"there is no machine called {text}; bundled are {', '.join(bundled_machines())}; "
                 "a file is given by its path, ending in .toml"
             )
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MachineError(f"machine file {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MachineError(f"machine file {path} is not TOML: {error}") from None
-    return _Reader(path).machine(data)
+    return _Reader(path).machine()
 
 
-class _Reader:
+class _Reader(TomlReader):
     """Turns TOML values into the model; every mistake names its key."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def fail(self, where: str, what: str) -> NoReturn:
-        raise MachineError(f"machine file {self.path}: {where}: {what}")
-
-    def table(self, data: Any, where: str, keys: Mapping[str, bool]) -> dict[str, Any]:
-        """Checks that ``data`` is a table with known keys; ``keys`` says which are needed."""
-        if not isinstance(data, dict):
-            self.fail(where, "must be a table")
-        for key in data:
-            if key not in keys:
-                self.fail(where, f"unknown key '{key}'; known are {', '.join(keys)}")
-        for key, needed in keys.items():
-            if needed and key not in data:
-                self.fail(where, f"'{key}' is missing")
-        return data
-
-    def integer(self, value: Any, where: str, low: int, high: int) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.fail(where, f"must be an integer from {low} to {high}, not {value!r}")
-        return int(value)
-
-    def text(self, value: Any, where: str) -> str:
-        if not isinstance(value, str) or not value or not value.isprintable():
-            self.fail(where, f"must be a text, not {value!r}")
-        return value
-
-    def list_of(self, value: Any, where: str, read: Callable[[Any, str], Any]) -> list[Any]:
-        if not isinstance(value, list):
-            self.fail(where, f"must be a list, not {value!r}")
-        return [read(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        super().__init__(path, "machine file", MachineError)
 
     # --- the parts ---
 
-    def machine(self, data: Any) -> Machine:
+    def machine(self) -> Machine:
         keys = {
             "format": True,
             "description": False,
@@ -112,9 +71,8 @@ class _Reader:
             "grid": True,
             "links": False,
         }
-        data = self.table(data, "the file", keys)
-        if data["format"] != FORMAT or isinstance(data["format"], bool):
-            self.fail("format", f"is {data['format']!r}; this Weft reads format {FORMAT}")
+        data = self.table(self.load(), "the file", keys)
+        self.check_format(data["format"], FORMAT)
         classes = {
             name: self.pe_class(name, value)
             for name, value in self.named_tables(data["pe_class"], "pe_class").items()
@@ -179,9 +137,7 @@ class _Reader:
     def region(self, data: Any, where: str) -> MemoryRegion:
         keys = dict.fromkeys(("name", "origin", "bytes", "holds"), True)
         data = self.table(data, where, keys)
-        name = self.text(data["name"], f"{where}.name")
-        if not (name.isidentifier() and name.isascii()):
-            self.fail(f"{where}.name", f"'{name}' must consist of ASCII letters, digits and _")
+        name = self.identifier(data["name"], f"{where}.name")
         holds = self.list_of(data["holds"], f"{where}.holds", self.text)
         for purpose in holds:
             if purpose not in PURPOSES:
