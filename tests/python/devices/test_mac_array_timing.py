@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from devices import bundled
+from weft.devices import load_device
 
-TIMING = bundled.description("mac_array")["timing"]
+TIMING = load_device("mac_array").timing
 timing = bundled.module("mac_array", "timing")
 PAGE = Path(__file__).parents[3] / "docs" / "design" / "mac-array.md"
 
