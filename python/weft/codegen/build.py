@@ -95,7 +95,7 @@ def place_on(compilation: Compilation, machine: Machine, mapping: Mapping) -> Pl
     memory: Sequence[PeMemory] = compilation.facts["memory"]
     pes = machine.usable()
     names = [f"PE {pe} of {machine.name}" for pe in pes]
-    codes, ends = mesh_tables(mesh, memory, compilation.constants, names)
+    codes, ends = mesh_tables(mesh, memory, compilation.constants, names, compilation.devices)
     return Placed(compilation, machine, mapping, pes, codes, ends)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 #: What a memory region may hold.
 PURPOSES = ("code", "constants", "data")
@@ -42,7 +43,8 @@ class CostData:
     element of the window of a pixel, ``pixels`` for every pixel; a box of half the channels has as
     many of both. ``byte`` is for every byte sent, ``message`` for every write of neighbouring bytes
     to another PE, and for every word to one that a frame has arrived or was consumed; ``firing``
-    for a firing as such. The defaults are provisional: they stand until they are fitted to counted
+    for a firing as such. ``job`` is what a device's job costs the core that hands it over and hears
+    of its end, ``requantize`` what making a result of a raw sum takes. The defaults are provisional: they stand until they are fitted to counted
     machine code, as ``weft bench costs`` does it.
     """
 
@@ -51,6 +53,8 @@ class CostData:
     byte: float = 0.5
     message: float = 0.0
     firing: float = 500.0
+    job: float = 400.0
+    requantize: float = 9.0
     kinds: Mapping[str, float] = field(default_factory=dict)
     elements: Mapping[str, float] = field(default_factory=dict)
     windows: Mapping[str, float] = field(default_factory=dict)
@@ -70,6 +74,16 @@ class CostData:
 
 
 @dataclass(frozen=True)
+class DeviceUse:
+    """A device that PEs of a class have: ``kind`` is a bundled name, a name that a plug-in gives or
+    a folder; ``name`` is its own on the PE; ``options`` say what is otherwise than usual there."""
+
+    name: str
+    kind: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
 class PeClass:
     """One kind of PE. ``clock_hz`` in Hz, ``stack_bytes`` out of the memory for data: None gives
     every image the stack that it takes at worst."""
@@ -80,6 +94,7 @@ class PeClass:
     stack_bytes: int | None
     memory: tuple[MemoryRegion, ...]
     cost: CostData = CostData()
+    devices: tuple[DeviceUse, ...] = ()
 
     @property
     def planned_stack_bytes(self) -> int:
