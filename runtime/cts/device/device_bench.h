@@ -56,6 +56,9 @@ weft_status_t bench_finish(bench_t *bench, uint32_t room);
 /* Submits and finishes a job; true if it was right. */
 bool bench_do(bench_t *bench, uint32_t instance, uint32_t room);
 
+/* memcmp, which not every target has. */
+bool bench_is_same(const uint8_t *a, const uint8_t *b, uint32_t bytes);
+
 /* Whether a room's outputs are as expected, and inputs, guards and counters of completions as they
  * should be. */
 bool bench_is_right(bench_t *bench, uint32_t room);

@@ -78,6 +78,12 @@ typedef struct weft_device_cts_result {
 weft_status_t weft_device_cts_run(const weft_device_cts_adapter_t *adapter, uint8_t *memory,
                                   uint32_t memory_bytes, weft_device_cts_result_t *out_result);
 
+/* One of them; `result` has been set to 0, or has the verdicts of others. WEFT_E_ARGUMENT if there
+ * is no such case. */
+weft_status_t weft_device_cts_run_case(const weft_device_cts_adapter_t *adapter, uint8_t *memory,
+                                       uint32_t memory_bytes, uint32_t which,
+                                       weft_device_cts_result_t *result);
+
 /* What a case is about, in a few words; null if there is no such case. Any context. */
 const char *weft_device_cts_case_name(uint32_t which);
 
