@@ -13,19 +13,21 @@ from weft.kernels.view import View, contiguous_strides
 
 
 def with_border(shape: Sequence[int], dtype: str, border: Border | None) -> tuple[View, int]:
-    """A view of a tensor with room for ``border`` around it, without a base; its bytes in all."""
-    outer, offset = tuple(shape), 0
+    """A view of a tensor with room for ``border`` around it, without a base; its bytes in all.
+
+    What lies between two rows is the border to the right of one and to the left of the next.
+    """
+    shape = tuple(shape)
+    strides, offset, size = contiguous_strides(shape), 0, prod(shape)
     if border is not None:
         n, height, width, channels = shape
-        outer = (
-            n,
-            height + border.top + border.bottom,
-            width + border.left + border.right,
-            channels,
-        )
-        offset = (border.top * outer[2] + border.left) * channels
-    view = View(None, offset, tuple(shape), contiguous_strides(outer), dtype)
-    return view, max(1, prod(outer)) * view.item_bytes
+        row = (width + max(border.left, border.right)) * channels
+        head = border.top * row + border.left * channels
+        tail = border.right * channels + border.bottom * row
+        image = head + (height - 1) * row + width * channels + tail
+        strides, offset, size = (image, row, channels, 1), head, n * image
+    view = View(None, offset, shape, strides, dtype)
+    return view, max(1, size) * view.item_bytes
 
 
 def fill_border(view: View, border: Border) -> list[KernelCall]:
@@ -35,7 +37,7 @@ def fill_border(view: View, border: Border) -> list[KernelCall]:
     # Rows above, then what lies between the end of one row and the start of the next, rows
     # below: all of it is one run of bytes but for the tensor itself.
     head = border.top * row + border.left * channels
-    gap = (border.left + border.right) * channels
+    gap = row - width * channels
     tail = border.right * channels + border.bottom * row
     runs = (
         (-head, 1, head),
