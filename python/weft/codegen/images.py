@@ -115,6 +115,11 @@ class _Source:
         return self.path.startswith("runtime/kernels/")
 
     @property
+    def runs_once(self) -> bool:
+        """Whether it checks tables, at the start: it is to be small, not fast."""
+        return self.path == "runtime/src/program.c"
+
+    @property
     def is_hash(self) -> bool:
         """Whether it holds the hash of the runtime."""
         return self.path == "runtime/src/hash.c"
@@ -228,7 +233,8 @@ def object_sizes(
                 continue
             for section in sections.get(source.path, ()):
                 if not _is_left_out(section, every - set(kernels)):
-                    sizes[_object_key(section, source.group)] += section.size
+                    words = -(-section.size // 4)  # what follows may be aligned to one
+                    sizes[_object_key(section, source.group)] += 4 * words
         found[name] = sizes
     return found
 
@@ -278,7 +284,8 @@ class _Build:
     def _flags(self, source: _Source) -> list[str]:
         flags = list(_INCLUDE_FLAGS)
         if not source.path.endswith(".S"):
-            flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, self.optimise]
+            optimise = "-Os" if source.runs_once else self.optimise
+            flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, optimise]
         if source.is_hash:
             flags.append(f'-DWEFT_RUNTIME_HASH="{self.runtime_hash}"')
         if source.is_of_one_pe:
