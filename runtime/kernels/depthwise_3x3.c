@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution 3x3, stride 1 across: up to three neighbouring pixels by two channels at a
- * time, so that a column is read once for all of them.
+/* Depthwise convolution 3x3, stride 1 across: two or three neighbouring pixels by two channels at a
+ * time, so that a column is read once for all of them. One pixel alone would be a third loop.
  *
  * A packed stream holds for every four channels, in words:
  *
@@ -42,10 +42,6 @@ typedef struct strip {
     "sxtb16 r6, r6" rotate "\n"       \
     "sxtb16 r7, r7" rotate "\n"
 
-#define ROW_1(rotate)                                                            \
-    WEIGHTS(rotate) LOAD("r0", rotate) ADD("r8", "r11", "r5")                    \
-    LOAD("r0, r2", rotate) ADD("r8", "r11", "r6")                                \
-    LOAD("r0, r2, lsl #1", rotate) ADD("r8", "r11", "r7")
 #define ROW_2(rotate)                                                            \
     WEIGHTS(rotate) LOAD("r0", rotate) ADD("r8", "r11", "r5")                    \
     LOAD("r0, r2", rotate) ADD("r8", "r11", "r6") ADD("r9", "r12", "r5")         \
@@ -75,14 +71,11 @@ typedef struct strip {
 #define STORE(a, b) "strb " a ", [r3]\n" "strb " b ", [r3, #2]\n"
 #define NEXT_PIXEL "add r3, r3, r0\n"
 
-#define COPIES_1 ""
 #define COPIES_2 "mov r9, r8\n" "mov r12, r11\n"
 #define COPIES_3 COPIES_2 "mov r10, r8\n" "mov lr, r11\n"
-#define END_1 BYTES("r8", "r11")
-#define END_2 END_1 BYTES("r9", "r12")
+#define END_2 BYTES("r8", "r11") BYTES("r9", "r12")
 #define END_3 END_2 BYTES("r10", "lr")
-#define STORE_1 STORE("r8", "r11")
-#define STORE_2 STORE_1 NEXT_PIXEL STORE("r9", "r12")
+#define STORE_2 STORE("r8", "r11") NEXT_PIXEL STORE("r9", "r12")
 #define STORE_3 STORE_2 NEXT_PIXEL STORE("r10", "lr")
 
 /* Two of the four channels, from byte `first` on. It is `bias` bytes from their biases to the
@@ -131,11 +124,6 @@ typedef struct strip {
 
 /* clang-format on */
 
-__attribute__((naked)) static void strip_1(UNUSED const strip_t *strip)
-{
-    STRIP(1);
-}
-
 __attribute__((naked)) static void strip_2(UNUSED const strip_t *strip)
 {
     STRIP(2);
@@ -146,20 +134,19 @@ __attribute__((naked)) static void strip_3(UNUSED const strip_t *strip)
     STRIP(3);
 }
 
-/* All pixels of `rows` rows. */
+/* All pixels of `rows` rows, at least two in each. */
 static void compute(strip_t strip, int32_t rows, int32_t columns, int32_t x_down, int32_t out_row)
 {
     for (int32_t row = 0; row < rows; ++row) {
         strip_t next = strip;
-        for (int32_t left = columns; left > 0; left -= 3) {
-            if (left >= 3)
+        for (int32_t left = columns, width; left > 0; left -= width) {
+            width = left == 2 || left == 4 ? 2 : 3;
+            if (width == 3)
                 strip_3(&next);
-            else if (left == 2)
-                strip_2(&next);
             else
-                strip_1(&next);
-            next.x += 3 * strip.x_pixel;
-            next.out += 3 * strip.out_pixel;
+                strip_2(&next);
+            next.x += width * strip.x_pixel;
+            next.out += width * strip.out_pixel;
         }
         strip.x += x_down;
         strip.out += out_row;

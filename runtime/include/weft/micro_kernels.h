@@ -33,8 +33,8 @@ void weft_depthwise_packed_s8(const int8_t *x, const int32_t *packed, int8_t *ou
                               int32_t out_row, int32_t out_pixel, int32_t zero_point, int32_t low,
                               int32_t high);
 
-/* The same for a window of 3x3 that moves by one pixel, `x_pixel`. `packed` is as
- * kernels/depthwise_3x3.c says. */
+/* The same for a window of 3x3 that moves by one pixel, `x_pixel`; `out_w` is at least 2. `packed`
+ * is as kernels/depthwise_3x3.c says. */
 void weft_depthwise_3x3_s8(const int8_t *x, const int32_t *packed, int8_t *out, int32_t out_h,
                            int32_t out_w, int32_t channels, int32_t x_row, int32_t x_pixel,
                            int32_t x_down, int32_t out_row, int32_t out_pixel, int32_t zero_point,

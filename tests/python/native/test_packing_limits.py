@@ -81,13 +81,13 @@ def dot_is_right(kernels: Kernels, given: Channels, value: int) -> bool:
 
 
 def depthwise_is_right(kernels: Kernels, given: Channels, value: int) -> bool:
-    """Both depthwise kernels on one window of 3x3."""
-    x = np.full(TAPS * 4, value, np.int8)
-    wanted = expected(given, x.reshape(TAPS, 4))
-    size = {"out_h": 1, "out_w": 1, "channels": 4, "x_row": 12, "x_down": 0}
-    size |= {"out_row": 4, "out_pixel": 4, **vars(OUTPUT)}
-    taps = {"kernel_h": 3, "kernel_w": 3, "x_tap": 4, "x_right": 0}
-    out, out_3x3 = np.zeros(4, np.int8), np.zeros(4, np.int8)
+    """Both depthwise kernels on two windows of 3x3."""
+    x = np.full(3 * 4 * 4, value, np.int8)
+    wanted = np.tile(expected(given, np.full((TAPS, 4), value)), 2)
+    size = {"out_h": 1, "out_w": 2, "channels": 4, "x_row": 16, "x_down": 0}
+    size |= {"out_row": 8, "out_pixel": 4, **vars(OUTPUT)}
+    taps = {"kernel_h": 3, "kernel_w": 3, "x_tap": 4, "x_right": 4}
+    out, out_3x3 = np.zeros(8, np.int8), np.zeros(8, np.int8)
     packed = pack_depthwise(given)
     kernels.call(DepthwisePacked(), x=x, packed=packed, out=out, **size, **taps)
     packed = pack_depthwise_3x3(given)
