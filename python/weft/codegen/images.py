@@ -115,9 +115,10 @@ class _Source:
         return self.path.startswith("runtime/kernels/")
 
     @property
-    def runs_once(self) -> bool:
-        """Whether it checks tables, at the start: it is to be small, not fast."""
-        return self.path == "runtime/src/program.c"
+    def is_small(self) -> bool:
+        """Whether it is to be small rather than fast: the check of tables, and the executive, which
+        takes few of a frame's instructions."""
+        return self.path in ("runtime/src/program.c", "runtime/src/pe.c")
 
     @property
     def is_hash(self) -> bool:
@@ -284,7 +285,7 @@ class _Build:
     def _flags(self, source: _Source) -> list[str]:
         flags = list(_INCLUDE_FLAGS)
         if not source.path.endswith(".S"):
-            optimise = "-Os" if source.runs_once else self.optimise
+            optimise = "-Os" if source.is_small else self.optimise
             flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, optimise]
         if source.is_hash:
             flags.append(f'-DWEFT_RUNTIME_HASH="{self.runtime_hash}"')

@@ -15,12 +15,10 @@ builtin.module {
       %6 = pe.constant 3 : memref<4xi8>
       pe.result %2 "int8" [2, 4, 4, 4] at 0 every [64, 16, 4, 1] : memref<128xi8>
       pe.task "conv2d" "0" macs 2304 {
-        pe.call @fill_s8(%1) + [0] with [1, 12, 0, -7] : memref<124xi8>
-        pe.call @fill_s8(%1) + [20] with [3, 2, 10, -7] : memref<124xi8>
-        pe.call @fill_s8(%1) + [50] with [1, 12, 0, -7] : memref<124xi8>
-        pe.call @fill_s8(%1) + [62] with [1, 12, 0, -7] : memref<124xi8>
-        pe.call @fill_s8(%1) + [82] with [3, 2, 10, -7] : memref<124xi8>
-        pe.call @fill_s8(%1) + [112] with [1, 12, 0, -7] : memref<124xi8>
+        pe.call @fill_s8(%1) + [0] with [2, 10, 52, -7] : memref<124xi8>
+        pe.call @fill_s8(%1) + [10] with [5, 2, 10, -7] : memref<124xi8>
+        pe.call @fill_s8(%1) + [62] with [2, 10, 52, -7] : memref<124xi8>
+        pe.call @fill_s8(%1) + [72] with [5, 2, 10, -7] : memref<124xi8>
         pe.call @weft_copy_rows(%0, %1) + [0, 12] with [1, 2, 4, 8, 0, 32, 8, 0, 62, 10] : memref<64xi8>, memref<124xi8>
         pe.call @conv2d_s8_3x3_c2(%1, %3, %4, %5, %6, %2) + [0, 0, 0, 0, 0, 0] with [4, 4, 4, 10, 2, 16, 4, 3, -128, 127] : memref<124xi8>, memref<72xi8>, memref<16xi8>, memref<16xi8>, memref<4xi8>, memref<128xi8>
         pe.call @conv2d_s8_3x3_c2(%1, %3, %4, %5, %6, %2) + [62, 0, 0, 0, 0, 64] with [4, 4, 4, 10, 2, 16, 4, 3, -128, 127] : memref<124xi8>, memref<72xi8>, memref<16xi8>, memref<16xi8>, memref<4xi8>, memref<128xi8>

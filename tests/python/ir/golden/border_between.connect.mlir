@@ -24,9 +24,8 @@ builtin.module {
       pe.result %3 "int8" [1, 2, 2, 4] at 0 every [16, 8, 4, 1] : memref<16xi8>
       pe.result %4 "int8" [1, 2, 2, 2] at 0 every [8, 4, 2, 1] : memref<8xi8>
       pe.task "lookup" "0" macs 0 {
-        pe.call @fill_s8(%1) + [0] with [1, 12, 0, -7] : memref<62xi8>
-        pe.call @fill_s8(%1) + [20] with [3, 2, 10, -7] : memref<62xi8>
-        pe.call @fill_s8(%1) + [50] with [1, 12, 0, -7] : memref<62xi8>
+        pe.call @fill_s8(%1) + [0] with [2, 10, 52, -7] : memref<62xi8>
+        pe.call @fill_s8(%1) + [10] with [5, 2, 10, -7] : memref<62xi8>
         pe.call @lookup_s8_s8(%0, %5, %1) + [0, 0, 12] with [1, 1, 4, 8, 0, 0, 8, 0, 0, 10] : memref<32xi8>, memref<256xi8>, memref<62xi8>
       }
       pe.task "conv2d" "1" macs 1152 {

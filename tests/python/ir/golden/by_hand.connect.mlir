@@ -21,9 +21,8 @@ builtin.module {
       pe.result %4 "int8" [1, 4, 4, 5] at 0 every [80, 20, 5, 1] : memref<80xi8>
       pe.result %6 "int8" [1, 2] at 0 every [2, 1] : memref<2xi8>
       pe.task "conv2d" "0" macs 320 {
-        pe.call @fill_s8(%2) + [0] with [1, 30, 0, -1] : memref<155xi8>
-        pe.call @fill_s8(%2) + [50] with [3, 5, 25, -1] : memref<155xi8>
-        pe.call @fill_s8(%2) + [125] with [1, 30, 0, -1] : memref<155xi8>
+        pe.call @fill_s8(%2) + [0] with [2, 25, 130, -1] : memref<155xi8>
+        pe.call @fill_s8(%2) + [25] with [5, 5, 25, -1] : memref<155xi8>
         pe.call @weft_conv2d_packed_s8(%0, %7, %1, %2) + [0, 0, 0, 30] with [4, 4, 5, 1, 1, 4, 16, 4, 16, 4, 25, 5, -1, -128, 127] : memref<64xi8>, memref<128xi8>, memref<16xi8>, memref<155xi8>
       }
       pe.task "depthwise" "1" macs 720 {

@@ -15,9 +15,8 @@ builtin.module {
       %6 = pe.constant 3 : memref<4xi8>
       pe.result %2 "int8" [1, 4, 4, 4] at 0 every [64, 16, 4, 1] : memref<64xi8>
       pe.task "reshape" "0" macs 0 {
-        pe.call @fill_s8(%1) + [0] with [1, 12, 0, -7] : memref<62xi8>
-        pe.call @fill_s8(%1) + [20] with [3, 2, 10, -7] : memref<62xi8>
-        pe.call @fill_s8(%1) + [50] with [1, 12, 0, -7] : memref<62xi8>
+        pe.call @fill_s8(%1) + [0] with [2, 10, 52, -7] : memref<62xi8>
+        pe.call @fill_s8(%1) + [10] with [5, 2, 10, -7] : memref<62xi8>
         pe.call @weft_copy_rows(%0, %1) + [0, 12] with [1, 1, 4, 8, 0, 0, 8, 0, 0, 10] : memref<32xi8>, memref<62xi8>
       }
       pe.task "conv2d" "1" macs 1152 {

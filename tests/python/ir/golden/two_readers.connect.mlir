@@ -19,14 +19,12 @@ builtin.module {
       pe.result %2 "int8" [1, 4, 4, 4] at 0 every [64, 16, 4, 1] : memref<64xi8>
       pe.result %3 "int8" [1, 4, 4, 4] at 0 every [64, 16, 4, 1] : memref<64xi8>
       pe.task "border" "in0" macs 0 {
-        pe.call @fill_s8(%0) + [0] with [1, 12, 0, 9] : memref<62xi8>
-        pe.call @fill_s8(%0) + [20] with [3, 2, 10, 9] : memref<62xi8>
-        pe.call @fill_s8(%0) + [50] with [1, 12, 0, 9] : memref<62xi8>
+        pe.call @fill_s8(%0) + [0] with [2, 10, 52, 9] : memref<62xi8>
+        pe.call @fill_s8(%0) + [10] with [5, 2, 10, 9] : memref<62xi8>
       }
       pe.task "conv2d" "0" macs 1152 {
-        pe.call @fill_s8(%1) + [0] with [1, 12, 0, -7] : memref<62xi8>
-        pe.call @fill_s8(%1) + [20] with [3, 2, 10, -7] : memref<62xi8>
-        pe.call @fill_s8(%1) + [50] with [1, 12, 0, -7] : memref<62xi8>
+        pe.call @fill_s8(%1) + [0] with [2, 10, 52, -7] : memref<62xi8>
+        pe.call @fill_s8(%1) + [10] with [5, 2, 10, -7] : memref<62xi8>
         pe.call @weft_copy_rows(%0, %1) + [12, 12] with [1, 1, 4, 8, 0, 0, 10, 0, 0, 10] : memref<62xi8>, memref<62xi8>
         pe.call @conv2d_s8_3x3_c2(%1, %4, %5, %6, %7, %2) + [0, 0, 0, 0, 0, 0] with [4, 4, 4, 10, 2, 16, 4, 3, -128, 127] : memref<62xi8>, memref<72xi8>, memref<16xi8>, memref<16xi8>, memref<4xi8>, memref<64xi8>
       }
