@@ -116,6 +116,12 @@ class _Source:
         return self.path.startswith("runtime/kernels/")
 
     @property
+    def is_small(self) -> bool:
+        """Whether it is to be small rather than fast: the check of tables, and the executive, which
+        takes few of a frame's instructions."""
+        return self.path in ("runtime/src/program.c", "runtime/src/pe.c")
+
+    @property
     def is_hash(self) -> bool:
         """Whether it holds the hash of the runtime."""
         return self.path == "runtime/src/hash.c"
@@ -229,7 +235,8 @@ def object_sizes(
                 continue
             for section in sections.get(source.path, ()):
                 if not _is_left_out(section, every - set(kernels)):
-                    sizes[_object_key(section, source.group)] += section.size
+                    words = -(-section.size // 4)  # what follows may be aligned to one
+                    sizes[_object_key(section, source.group)] += 4 * words
         found[name] = sizes
     return found
 
@@ -279,7 +286,8 @@ class _Build:
     def _flags(self, source: _Source) -> list[str]:
         flags = list(_INCLUDE_FLAGS)
         if not source.path.endswith(".S"):
-            flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, "-DWEFT_TRACE=0", self.optimise]
+            optimise = "-Os" if source.is_small else self.optimise
+            flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, "-DWEFT_TRACE=0", optimise]
         if source.is_hash:
             flags.append(f'-DWEFT_RUNTIME_HASH="{self.runtime_hash}"')
         if source.is_of_one_pe:

@@ -71,7 +71,7 @@ class _Chooser:
     def stream(self, op: Stage, packing: Packing, keys: Sequence[str]) -> str | None:
         """The key of the packed constant."""
         layout = [str(op.properties.get(n)) for n in ("strides", "dilation", "groups")]
-        found = (op.name, *layout, *keys)
+        found = (op.name, str(op.result.type), *layout, *keys)
         if found not in self.streams:
             self.streams[found] = None
             data = packing.stream(op, [self.constants[key] for key in keys])
