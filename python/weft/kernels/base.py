@@ -70,7 +70,7 @@ class TensorKernel(Kernel):
         """Schedules and lowers the kernel; of the default schedule once in a process."""
         return self.lowered(override) if override is not None else _as_scheduled(self).clone()
 
-    def lowered(self, schedule: ScheduleFunction) -> FuncOp:
+    def lowered(self, schedule: Callable[[Any, Schedule], None]) -> FuncOp:
         """The kernel with this schedule."""
         import tvm
         from tvm.s_tir import Schedule
