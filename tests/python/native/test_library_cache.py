@@ -213,9 +213,9 @@ def test_a_killed_builder(
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     make_compiler()
-    library = host_library(program)
+    path = host_library(program)
     assert builds(tmp_path) == 2
-    assert [path for path in cache.glob("*.so") if not path.name.startswith(".")] == [library]
+    assert [p for p in cache.glob("*.so") if not p.name.startswith(".")] == [path]
     works(program)
 
 
