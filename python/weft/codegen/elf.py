@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,20 +84,7 @@ class ElfFile:
             raise ToolchainError(f"{path} is no ELF file: {error}") from None
 
     def _read(self, file: ELFFile) -> None:
-        self.sections = tuple(
-            Section(
-                section.name,
-                section["sh_type"],
-                bool(section["sh_flags"] & SH_FLAGS.SHF_WRITE),
-                section["sh_addr"],
-                section.data_size,
-                b"" if section["sh_type"] == "SHT_NOBITS" else section.data(),
-            )
-            for section in file.iter_sections()
-            if section["sh_flags"] & SH_FLAGS.SHF_ALLOC
-            and section.data_size
-            and not section.name.startswith(_DISCARDED)
-        )
+        self.sections = _sections(file)
         table = file.get_section_by_name(".symtab")
         if not isinstance(table, SymbolTableSection):
             raise ToolchainError(f"{self.path} has no symbol table")
@@ -146,3 +135,34 @@ class ElfFile:
         starts = sorted(self.functions)
         place = bisect_right(starts, address)
         return self.functions[starts[place - 1]] if place else ""
+
+
+def object_sections(path: Path) -> tuple[Section, ...]:
+    """The sections of an object file. Raises ``ToolchainError`` if it is none."""
+    try:
+        return _sections_of(path.read_bytes())
+    except ELFError as error:
+        raise ToolchainError(f"{path} is no ELF file: {error}") from None
+
+
+# Every program has the objects of the runtime.
+@functools.lru_cache(maxsize=64)
+def _sections_of(contents: bytes) -> tuple[Section, ...]:
+    return _sections(ELFFile(io.BytesIO(contents)))
+
+
+def _sections(file: ELFFile) -> tuple[Section, ...]:
+    return tuple(
+        Section(
+            section.name,
+            section["sh_type"],
+            bool(section["sh_flags"] & SH_FLAGS.SHF_WRITE),
+            section["sh_addr"],
+            section.data_size,
+            b"" if section["sh_type"] == "SHT_NOBITS" else section.data(),
+        )
+        for section in file.iter_sections()
+        if section["sh_flags"] & SH_FLAGS.SHF_ALLOC
+        and section.data_size
+        and not section.name.startswith(_DISCARDED)
+    )

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from weft.codegen.elf import ElfFile, Section
+from weft.codegen.elf import ElfFile, Section, object_sections
 from weft.codegen.linked import check_linked
 from weft.codegen.linker_script import ENTRY, linker_script
 from weft.codegen.runtime_sources import FOR_DEVICES, device_units
@@ -223,8 +223,9 @@ def object_sizes(
         pe = _first_pe(folder, programs)
         build = _Build(folder, pe, toolchain, Path(scratch), optimise, _ANY_HASH)
         build.compile(list(sources.values()))
-        elfs = {s.path: ElfFile(build.scratch / s.object_name) for s in sources.values()}
-    sections = {path: elf.sections for path, elf in elfs.items()}
+        sections = {
+            s.path: object_sections(build.scratch / s.object_name) for s in sources.values()
+        }
     every = {name for kernels in programs.values() for name in kernels}
     found = {}
     for name, kernels in programs.items():

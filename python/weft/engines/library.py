@@ -22,7 +22,8 @@ from weft.errors import ToolchainError
 from weft.paths import cache_folder
 from weft.program import Program
 
-_FLAGS = (*C_FLAGS, "-O3", "-march=native", "-fPIC")
+#: How generated code and the runtime are compiled for this machine.
+OPTIMISE = ("-O3", "-march=native")
 _INCLUDES = ("-I", ".", "-I", "runtime/include", "-I", "runtime/port/host")
 _RUNTIME = "runtime/"
 
@@ -72,7 +73,9 @@ def build_library(program: Program, sources: Sequence[str], extra_flags: Sequenc
     """A shared library of some of a program's C files (paths below its folder), cached."""
     compiler = find_host_compiler()
     flags = (
-        *_FLAGS,
+        *C_FLAGS,
+        *OPTIMISE,
+        "-fPIC",
         *extra_flags,
         f'-DWEFT_RUNTIME_HASH="{runtime_hash(program.folder / "runtime")}"',
     )
