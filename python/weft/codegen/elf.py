@@ -41,8 +41,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Symbol:
-    """A symbol with a name. Bit 0 of the ``address`` of a function is set. ``file`` is where a local
-    one is from, as far as the linker says it."""
+    """A symbol with a name. Bit 0 of the ``address`` of a function is set. ``file`` is where a
+    local one is from, as far as the linker says it."""
 
     name: str
     address: int

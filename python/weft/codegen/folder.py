@@ -121,9 +121,9 @@ def write_sources(
     names = [program.sym_name.data for program in mesh.programs]
     for program in mesh.programs:
         name = program.sym_name.data
-        used = devices.get(name, ())
-        _write(folder / f"{name}.h", header_source(name, used))
-        source = program_source(name, program, functions, compilation.kernels, used)
+        own = devices.get(name, ())
+        _write(folder / f"{name}.h", header_source(name, own))
+        source = program_source(name, program, functions, compilation.kernels, own)
         _write(folder / f"{name}.c", source)
     _write(folder / "pes.h", pes_header(data.pes))
     _write(folder / "pes.S", pes_source())

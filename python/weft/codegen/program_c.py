@@ -133,7 +133,11 @@ static const weft_device_setup_t setups[] = {{
 {listing}
 }};
 static const weft_program_devices_t devices = {{
-    {len(devices)}u, setups, WEFT_{name.upper()}_DEVICES_BYTES, weft_pe_check_devices, weft_pe_await,
+    {len(devices)}u,
+    setups,
+    WEFT_{name.upper()}_DEVICES_BYTES,
+    weft_pe_check_devices,
+    weft_pe_await,
 }};
 """
     )

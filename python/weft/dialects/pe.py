@@ -321,7 +321,8 @@ class ShardOp(IRDLOperation):
     def kernel_names(self) -> list[str]:
         """Of the kernels that it calls, launches and awaits among them, sorted."""
         tasks = self.of_type(TaskOp)
-        names = {c.kernel_name for task in tasks for c in (*task.calls, *task.launches)}
+        names = {call.kernel_name for task in tasks for call in task.calls}
+        names |= {launch.kernel_name for task in tasks for launch in task.launches}
         return sorted(names | {AWAIT.name for task in tasks for _ in task.awaits})
 
     def verify_(self) -> None:
@@ -349,9 +350,7 @@ class ProgramOp(IRDLOperation):
     devices_of = opt_prop_def(IntegerAttr[I64])
     traits = traits_def(SymbolOpInterface())
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = (
-        "$sym_name $kernels (`devices` `of` $devices_of^)? attr-dict-with-keyword"
-    )
+    assembly_format = "$sym_name $kernels (`devices` `of` $devices_of^)? attr-dict-with-keyword"
 
     def verify_(self) -> None:
         names = [k.data for k in self.kernels]

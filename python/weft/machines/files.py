@@ -11,11 +11,11 @@ from typing import Any
 
 from weft.errors import MachineError
 from weft.machines.model import (
-    DeviceUse,
     COSTS_BY_KIND,
     LINKS,
     PURPOSES,
     CostData,
+    DeviceUse,
     Machine,
     MemoryRegion,
     Pe,
@@ -96,7 +96,8 @@ class _Reader(TomlReader):
     def pe_class(self, name: str, data: Any) -> PeClass:
         where = f"pe_class.{name}"
         keys = dict.fromkeys(("core", "clock_mhz", "memory"), True)
-        data = self.table(data, where, {**keys, "stack_bytes": False, "cost": False, "devices": False})
+        optional = dict.fromkeys(("stack_bytes", "cost", "devices"), False)
+        data = self.table(data, where, {**keys, **optional})
         core = self.text(data["core"], f"{where}.core")
         if core not in _CORES:
             self.fail(f"{where}.core", f"'{core}' is not known; known are {', '.join(_CORES)}")

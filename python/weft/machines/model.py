@@ -44,8 +44,9 @@ class CostData:
     many of both. ``byte`` is for every byte sent, ``message`` for every write of neighbouring bytes
     to another PE, and for every word to one that a frame has arrived or was consumed; ``firing``
     for a firing as such. ``job`` is what a device's job costs the core that hands it over and hears
-    of its end, ``requantize`` what making a result of a raw sum takes. The defaults are provisional: they stand until they are fitted to counted
-    machine code, as ``weft bench costs`` does it.
+    of its end, ``requantize`` what making a result of a raw sum takes. The defaults are
+    provisional: they stand until they are fitted to counted machine code, as ``weft bench costs``
+    does it.
     """
 
     mac: float = 4.0

@@ -25,7 +25,6 @@ from weft.dialects.stages import Constant, Stage
 from weft.dialects.stages.base import (
     attribute_of,
     int_of,
-    ints,
     rounding_of,
     shape_of,
     tensor_type,
@@ -55,7 +54,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class _Weights:
-    """The constants of a stage at one place; ``weights`` are [out, kernel_h, kernel_w, channels]."""
+    """The constants of a stage at one place; weights [out, kernel_h, kernel_w, channels]."""
 
     weights: NDArray[np.int8]
     bias: NDArray[np.int32]
@@ -70,16 +69,21 @@ def layer_of(op: _Weighted) -> Layer:
         rows = prod(shape_of(op.result)) // out_channels
         return Layer("dense", 1, rows, out_channels, 1, 1, in_channels)
     _, out_h, out_w, out_channels = shape_of(op.result)
-    zero_point = int_of(op.in_zero_point)
-    if isinstance(op, DepthwiseStage):
-        taps = (*op.filter(), 1)
-        return Layer(
-            "depthwise", out_h, out_w, out_channels, *taps, *op.steps(), zero_point
-        )
-    groups = int_of(op.groups)
-    taps = shape_of(op.weights)[1:]
-    channels = out_channels // groups
-    return Layer("conv2d", out_h, out_w, channels, *taps, *op.steps(), zero_point)
+    kernel_h, kernel_w = op.filter()
+    groups, channels = 1, 1
+    if isinstance(op, Conv2dStage):
+        groups, channels = int_of(op.groups), shape_of(op.weights)[3]
+    return Layer(
+        op.kind,
+        out_h,
+        out_w,
+        out_channels // groups,
+        kernel_h,
+        kernel_w,
+        channels,
+        *op.steps(),
+        int_of(op.in_zero_point),
+    )
 
 
 class _Chooser:
@@ -146,8 +150,8 @@ class _Chooser:
         scaling = str(rounding_of(op))
         if scaling == "twice" and all(self.can_double(d, device, layer) for d in data):
             scaling = "doubled"
-        groups = 1 if layer.kind != "conv2d" else everything.shape[0] // (
-            len(data) * layer.out_channels
+        groups = (
+            1 if layer.kind != "conv2d" else everything.shape[0] // (len(data) * layer.out_channels)
         )
         keys = [self.pack(d, groups, parts, axis, device, layer, scaling) for d in data]
         self.replace(op, places, keys, parts, axis, scaling, device)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a layer becomes jobs for a device and work for the core: tiles whose sums the core requantises
-while the device computes the next ones.
+"""How a layer becomes jobs for a device and work for the core: tiles, whose sums the core makes
+results of while the device computes the next ones.
 
 Sums of two tiles have room. Which tiles are best is found by going through the time of each
 division, with what jobs cost on both sides.
@@ -185,9 +185,7 @@ class LayerJobs:
         room for those of a tile in each."""
         for number, tile in enumerate(self.division.tiles()):
             room = sums[number % len(sums)]
-            launches = [
-                self.launch(number, tile, room, index) for index in range(len(self.parts))
-            ]
+            launches = [self.launch(number, tile, room, index) for index in range(len(self.parts))]
             yield from launches
             for launch in launches:
                 yield Await(launch)
@@ -228,8 +226,10 @@ class LayerJobs:
                 "out": tile.elements * _SUM_BYTES,
             },
         )
-        label = f"{self.stage.label.data}:{number}" if len(self.parts) == 1 else (
-            f"{self.stage.label.data}:{number}.{index}"
+        label = (
+            f"{self.stage.label.data}:{number}"
+            if len(self.parts) == 1
+            else (f"{self.stage.label.data}:{number}.{index}")
         )
         return Launch(call, self.device.index, self.device.cycles(numbers), label)
 

@@ -172,7 +172,7 @@ def _rewrite(shard: ShardOp, items: Sequence[_Item]) -> None:
     """Makes tasks of the items, in their order. A stage's MACs stay with its first task."""
     old = shard.of_type(TaskOp)
     for item in items:
-        item.op.detach()
+        item.op.detach()  # type: ignore[no-untyped-call]
     counted: set[int] = set()
     block = shard.body.block
     for group in _groups(items):
@@ -180,9 +180,7 @@ def _rewrite(shard: ShardOp, items: Sequence[_Item]) -> None:
         macs = 0 if id(owner) in counted else int(owner.macs.value.data)
         counted.add(id(owner))
         inside = {id(i.job) for i in group if i.is_await}
-        yielded = [
-            i.job.token for i in group if i.is_launch and i.job and id(i.job) not in inside
-        ]
+        yielded = [i.job.token for i in group if i.is_launch and i.job and id(i.job) not in inside]
         body = Block([item.op for item in group])
         task = TaskOp(owner.label.data, owner.stage.data, macs, Region(body), len(yielded))
         if yielded:
@@ -202,14 +200,15 @@ def _renew_lifetimes(shard: ShardOp) -> None:
     touched: dict[SSAValue, list[int]] = {}
     launched: dict[SSAValue, LaunchOp] = {}
     for number, task in enumerate(tasks):
-        for op in chain(task.calls, task.launches):
-            for memory in op.pointers:
-                touched.setdefault(memory, []).append(number)
-        for op in task.launches:
-            launched[op.token] = op
-        last = task.body.block.last_op
-        if isinstance(last, YieldOp):
-            for token, handed_on in zip(last.tokens, task.tokens, strict=True):
+        pointers = [call.pointers for call in task.calls]
+        pointers += [launch.pointers for launch in task.launches]
+        for memory in chain.from_iterable(pointers):
+            touched.setdefault(memory, []).append(number)
+        for launch in task.launches:
+            launched[launch.token] = launch
+        end = task.body.block.last_op
+        if isinstance(end, YieldOp):
+            for token, handed_on in zip(end.tokens, task.tokens, strict=True):
                 launched[handed_on] = launched[token]
         for awaited in task.awaits:
             for memory in launched[awaited.token].pointers:

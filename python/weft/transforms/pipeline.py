@@ -71,10 +71,11 @@ class Dump:
 def _devices_of(machine: Machine) -> dict[str, Any]:
     """The devices of every PE that has any, and what work costs there."""
     classes = {n: machine.class_of(pe) for n, pe in enumerate(machine.usable())}
-    known = {name: accelerators(
-            [(d.name, d.kind, dict(d.options)) for d in c.devices]
-        )
-        for name, c in machine.classes.items() if c.devices}
+    known = {
+        name: accelerators([(d.name, d.kind, dict(d.options)) for d in c.devices])
+        for name, c in machine.classes.items()
+        if c.devices
+    }
     return {
         "devices": {n: known[c.name] for n, c in classes.items() if c.devices},
         "costs": {n: c.cost for n, c in classes.items() if c.devices},

@@ -117,9 +117,7 @@ def _pack(shard: ShardOp) -> dict[str, Any]:
     }
 
 
-def _lay_out(
-    place: PlaceOp, shard: ShardOp, pe: PeMemory, alignments: Mapping[str, int]
-) -> None:
+def _lay_out(place: PlaceOp, shard: ShardOp, pe: PeMemory, alignments: Mapping[str, int]) -> None:
     depths = values_of(place.depths)
     slots = shard.of_type(SlotOp)
     place.slots_at = integers(
@@ -167,9 +165,7 @@ def program_key(
     return tuple(kernels), devices if AWAIT.name in kernels else ()
 
 
-def kernels_of_pes(
-    mesh: MeshOp, shards: Mapping[str, ShardOp]
-) -> dict[int, tuple[str, ...]]:
+def kernels_of_pes(mesh: MeshOp, shards: Mapping[str, ShardOp]) -> dict[int, tuple[str, ...]]:
     """The kernels that each PE calls, sorted; by PE."""
     wanted: dict[int, set[str]] = {}
     for place in mesh.places:

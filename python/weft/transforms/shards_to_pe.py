@@ -34,10 +34,12 @@ from weft.dialects.stages.movement import copy_calls
 from weft.kernels.base import Kernel, KernelCall
 from weft.kernels.device import AWAIT, Await, Launch
 from weft.kernels.view import ITEM_BYTES, Pointer, View, contiguous_strides
-from weft.transforms.borders import fill_border, with_border
 from weft.machines.model import CostData
+from weft.transforms.borders import fill_border, with_border
 from weft.transforms.compilation import Compilation
 from weft.transforms.device_jobs import BUFFERS, jobs_of
+
+_Work = KernelCall | Launch | Await
 
 
 @dataclass(eq=False)
@@ -76,7 +78,7 @@ class _Task:
     label: str
     stage: str
     macs: int = 0
-    calls: list[KernelCall | Launch | Await] = field(default_factory=list)
+    calls: list[_Work] = field(default_factory=list)
 
     @property
     def kernel_calls(self) -> Iterator[KernelCall]:
@@ -150,7 +152,7 @@ class _Lowering:
         self.views[value] = view
         if border is not None:
             self.borders[value] = border
-            self.add_task(_Task(name, "border", calls=fill_border(view, border)))
+            self.add_task(_Task(name, "border", calls=[*fill_border(view, border)]))
 
     def add_stage(self, op: Stage) -> None:
         alias = op.alias(self.views[op.operands[0]])
@@ -173,9 +175,7 @@ class _Lowering:
             task.calls += op.calls(inputs, out)
         self.add_task(task)
 
-    def jobs(
-        self, op: DeviceStage, inputs: Sequence[View], out: View
-    ) -> list[KernelCall | Launch | Await]:
+    def jobs(self, op: DeviceStage, inputs: Sequence[View], out: View) -> list[_Work]:
         """Of all images and groups, which take the same room for sums in turn."""
         assert self.cost is not None
         made = jobs_of(op, inputs, out, self.devices[int_of(op.device)], self.cost)
@@ -213,7 +213,7 @@ class _Lowering:
             view = self.views[value]
             if isinstance(view.base, _ConstantBase):
                 copy = self.allocate(name.data, value, None)
-                self.add_task(_Task(name.data, "copy", calls=copy_calls(view, copy)))
+                self.add_task(_Task(name.data, "copy", calls=[*copy_calls(view, copy)]))
                 view = copy
             if isinstance(view.base, _Buffer):
                 view.base.is_result = True
@@ -274,9 +274,7 @@ def _view_properties(view: View) -> dict[str, Attribute]:
     }
 
 
-def _work(
-    items: Sequence[KernelCall | Launch | Await], memory: Mapping[object, Operation]
-) -> Iterator[Operation]:
+def _work(items: Sequence[_Work], memory: Mapping[object, Operation]) -> Iterator[Operation]:
     tokens: dict[int, SSAValue] = {}
     for item in items:
         if isinstance(item, KernelCall):

@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from weft.devices.layer import Layer, Part
 
 from .timing import CHANNELS, DEPTHWISE, PIXELS, cycles

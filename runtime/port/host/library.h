@@ -59,8 +59,8 @@ extern const weft_host_library_t weft_host_library;
      weft_pe_channel_acquire,                \
      weft_pe_channel_publish,                \
      weft_pe_channel_observe,                \
-     weft_pe_channel_release,            \
-     weft_pe_devices_init,               \
+     weft_pe_channel_release,                \
+     weft_pe_devices_init,                   \
      weft_device_last_error}
 
 #endif /* WEFT_HOST_LIBRARY_H */

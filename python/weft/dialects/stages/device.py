@@ -102,7 +102,8 @@ class DeviceConv2dStage(Windowed, DeviceStage):
             for group in range(groups):
                 layer = Layer(
                     self.kind,
-                    *result.shape[:2],
+                    result.shape[0],
+                    result.shape[1],
                     per_group,
                     kernel_h,
                     kernel_w,
@@ -114,9 +115,11 @@ class DeviceConv2dStage(Windowed, DeviceStage):
                     Geometry(
                         layer,
                         image.moved(group * channels),
-                        *image.strides[:2],
+                        image.strides[0],
+                        image.strides[1],
                         result.moved(group * per_group),
-                        *result.strides[:2],
+                        result.strides[0],
+                        result.strides[1],
                     )
                 )
         return found
