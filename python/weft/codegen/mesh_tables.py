@@ -17,6 +17,7 @@ from weft.codegen.tables import (
     MAX_SLOTS,
     Call,
     ChannelRow,
+    LaneRow,
     PeTables,
     ReturnRow,
     SendRow,
@@ -179,6 +180,10 @@ class _MeshWriter:
         tables.shards.append(
             ShardRow(self.first_slot[-1], slot_count, len(tables.tasks), len(tasks), 0, len(routes))
         )
+        if place.lane is not None:
+            if int(place.lane.value.data) == len(tables.lanes):
+                tables.lanes.append(LaneRow(len(tables.shards) - 1, 0))
+            tables.lanes[-1].shard_count += 1
         tables.tasks += [(f"{task.stage} {task.label}", calls) for task, calls in tasks]
         self.shards[place.pe_index].append(tuple(task for task, _ in tasks))
 
@@ -267,7 +272,7 @@ class _MeshWriter:
             at = values_of(place.constants_at)[int(owner.index.value.data)]
             return IN_CONSTANTS | (at + offset)
         assert isinstance(owner, BufferOp)
-        return owner.offset + offset
+        return place.scratch_offset + owner.offset + offset
 
     def add_output_slot(self, channel: ChannelOp) -> None:
         tables = self.tables[channel.pe_index]
@@ -331,7 +336,7 @@ class _MeshWriter:
             source = slot_word(self.first_slot[number] + slots.index(owner), route.source)
         else:
             assert isinstance(owner, BufferOp)
-            source = owner.offset + route.source
+            source = place.scratch_offset + owner.offset + route.source
         return SendRow(
             pe,
             index,
