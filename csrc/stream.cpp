@@ -47,11 +47,7 @@ void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_s
         pe.state = allocate(sizeof(std::uint32_t) * head.state_words);
     } else {
         pe.is_foreign = true;
-        mesh_.post = [](void* self, const weft_host_signal_t* signal) {
-            static_cast<Stream*>(self)->signals_.push_back(*signal);
-            return WEFT_OK;
-        };
-        mesh_.post_context = this;
+        step_by_caller();
     }
     pe.context = allocate(api().pe_bytes);
     pe.is_busy = std::make_unique<std::atomic<bool>>(false);
@@ -133,6 +129,15 @@ void Stream::keep_failure(std::size_t pe, weft_status_t status) {
     if (failed_.compare_exchange_strong(none, failure)) wake();
 }
 
+void Stream::step_by_caller() {
+    if (is_connected_) throw std::runtime_error("who steps PEs is said before they are connected");
+    mesh_.post = [](void* self, const weft_host_signal_t* signal) {
+        static_cast<Stream*>(self)->signals_.push_back(*signal);
+        return WEFT_OK;
+    };
+    mesh_.post_context = this;
+}
+
 bool Stream::step(std::uint32_t number) {
     weft_pe_t* context = pe(number);
     if (mesh_.post == nullptr || pes_[number].is_foreign)
@@ -140,6 +145,25 @@ bool Stream::step(std::uint32_t number) {
     const weft_status_t status = api().pe_step(context);
     if (status != WEFT_OK && status != WEFT_IDLE) keep_failure(number, status);
     return status == WEFT_OK;
+}
+
+weft_where_t Stream::where(std::uint32_t number) const {
+    weft_where_t found{};
+    api().pe_where(pe(number), &found);  // a PE without shards is nowhere
+    return found;
+}
+
+// Within a firing, a PE is at the task that comes next; between two, at task 0 of the shard after
+// the last one.
+std::optional<Stream::Stepped> Stream::step_task(std::uint32_t number) {
+    const weft_where_t before = where(number);
+    if (!step(number)) return std::nullopt;
+    const weft_where_t after = where(number);
+    const bool is_last = after.task == 0;
+    if (before.task > 0) return Stepped{before.shard, before.task, is_last};
+    if (!is_last) return Stepped{after.shard, 0, false};
+    const std::uint32_t count = std::max(tables(number).shards.count, 1u);
+    return Stepped{(after.shard + count - 1) % count, 0, true};
 }
 
 std::vector<weft_host_signal_t> Stream::take_signals() { return std::exchange(signals_, {}); }
@@ -155,6 +179,40 @@ weft_status_t Stream::deliver(const weft_host_signal_t& signal) {
         default:
             return WEFT_E_ARGUMENT;
     }
+}
+
+std::uint64_t Stream::announced_bytes(std::uint32_t number, std::uint32_t index,
+                                      std::uint32_t producer) const {
+    const weft_slot_row_t& row = slot(number, index);
+    if (producer >= row.return_count) throw std::out_of_range("no producer of that number");
+    const auto* words = reinterpret_cast<const std::uint32_t*>(&tables(number));
+    const auto* returns =
+        reinterpret_cast<const weft_return_row_t*>(words + tables(number).returns.at);
+    const weft_return_row_t& credit = returns[row.first_return + producer];
+    const weft_tables_t& head = tables(credit.pe);
+    if (credit.send >= head.sends.count) throw std::out_of_range("no send of that number");
+    const auto* sender = reinterpret_cast<const std::uint32_t*>(&head);
+    const auto& send = reinterpret_cast<const weft_send_row_t*>(sender + head.sends.at)[credit.send];
+    return std::uint64_t{send.outer} * send.inner * send.bytes;
+}
+
+// See the layout of a slot's state words in runtime/src/pe.c.
+std::uint32_t Stream::progress(std::uint32_t number, std::uint32_t index) const {
+    const weft_channel_row_t& row = channel(number, index);
+    const weft_slot_row_t& of = slot(number, row.slot);
+    const std::uint32_t* state = contexts_[number]->state + of.state;
+    if (row.direction == WEFT_CHANNEL_IN) return state[0];
+    // Producers are at most `depth` frames apart, so the least is close behind the first.
+    const std::uint32_t* delivered = state + 1 + of.depth;
+    std::uint32_t least = delivered[0];
+    for (std::uint32_t i = 1; i < of.producer_count; ++i) {
+        if (static_cast<std::int32_t>(delivered[i] - least) < 0) least = delivered[i];
+    }
+    return least;
+}
+
+std::uint32_t Stream::depth(std::uint32_t number, std::uint32_t index) const {
+    return slot(number, channel(number, index).slot).depth;
 }
 
 bool Stream::write(std::uint32_t number, std::uint32_t offset, const void* from, std::size_t size) {
@@ -180,6 +238,13 @@ const weft_channel_row_t& Stream::channel(std::uint32_t pe, std::uint32_t channe
     if (channel >= head.channels.count) throw std::out_of_range("no channel of that number");
     const auto* words = reinterpret_cast<const std::uint32_t*>(&head) + head.channels.at;
     return reinterpret_cast<const weft_channel_row_t*>(words)[channel];
+}
+
+const weft_slot_row_t& Stream::slot(std::uint32_t pe, std::uint32_t index) const {
+    const weft_tables_t& head = tables(pe);
+    if (index >= head.slots.count) throw std::out_of_range("no slot of that number");
+    const auto* words = reinterpret_cast<const std::uint32_t*>(&head) + head.slots.at;
+    return reinterpret_cast<const weft_slot_row_t*>(words)[index];
 }
 
 // Where the next frame of a channel is, or will be.

@@ -39,6 +39,8 @@ from weft.errors import MappingError
 from weft.transforms.plan_memory import PeMemory, channel_bytes, slot_bytes
 
 _DIRECTIONS = {"in": 0, "out": 1}
+# Tasks that a template has beside its stages.
+_NO_STAGES = ("border", "copy")
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,14 @@ class ChannelEnd:
 
 @dataclass(frozen=True)
 class PeTask:
-    """For reports: the stage that a task is for."""
+    """For reports: the stage that a task is for. ``part`` is its label and kind in the template;
+    None for what is no stage there."""
 
     label: str
     stage: str
     macs: int
     kernels: tuple[str, ...]
+    part: tuple[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,9 @@ class _MeshWriter:
             kind = "copy" if task.stage.data == "slice" and not is_stage else task.stage.data
             calls = [self.call(c, place, slots) for c in task.calls]
             names = tuple(sorted({c.kernel_name for c in task.calls}))
-            row = PeTask(label, kind, int(task.macs.value.data), names)
+            is_part = task.stage.data not in _NO_STAGES
+            part = (task.label.data, task.stage.data) if is_part else None
+            row = PeTask(label, kind, int(task.macs.value.data), names, part)
             made.append((row, calls))
         return made
 
