@@ -192,7 +192,8 @@ std::uint64_t Stream::announced_bytes(std::uint32_t number, std::uint32_t index,
     const weft_tables_t& head = tables(credit.pe);
     if (credit.send >= head.sends.count) throw std::out_of_range("no send of that number");
     const auto* sender = reinterpret_cast<const std::uint32_t*>(&head);
-    const auto& send = reinterpret_cast<const weft_send_row_t*>(sender + head.sends.at)[credit.send];
+    const auto& send =
+        reinterpret_cast<const weft_send_row_t*>(sender + head.sends.at)[credit.send];
     return std::uint64_t{send.outer} * send.inner * send.bytes;
 }
 

@@ -27,7 +27,7 @@ def figures(
         "measured_fps": fps and round(fps, 3),
         "is_steady": 4 * under_way <= len(ended),
         "frames_under_way": under_way,
-        "prediction_error": None if error is None else round(error, 6),
+        "prediction_error": None if error is None else round(error, 6) + 0.0,  # no -0.0
         "latency_s": {
             "mean": sum(latencies) / len(latencies) if latencies else None,
             "max": max(latencies, default=None),
@@ -66,22 +66,22 @@ def most_under_way(begun: Sequence[int], ended: Sequence[int]) -> int:
     return most
 
 
-def text(found: Mapping[str, Any]) -> str:
-    """One line."""
+def summary(found: Mapping[str, Any]) -> str:
+    """One line for people."""
     if found["measured_fps"] is None:
-        return "  no time has passed: nothing costs any"
-    busiest = max(found["pes"], key=lambda pe: pe["utilisation"])
-    error = found["prediction_error"]
+        return "no time has passed: nothing costs any"
+    busiest = max(found["pes"], key=lambda pe: float(pe["utilisation"]))
+    latency = found["latency_s"]
+    rate = f"{found['measured_fps']:g} frames/s"
     parts = [
-        f"  {found['measured_fps']:g} frames/s by the clock of the engine"
-        + ("" if found["is_steady"] else " (not steady: run more frames)"),
-        f"latency {found['latency_s']['mean'] * 1e3:.4g} ms, at most "
-        f"{found['latency_s']['max'] * 1e3:.4g} ms",
-        f"PE {busiest['pe']} busy {busiest['utilisation']:.1%}",
+        f"latency {latency['mean'] * 1e3:.4g} ms, at most {latency['max'] * 1e3:.4g} ms",
+        f"PE {busiest['pe']} busy for {busiest['utilisation']:.1%}",
     ]
-    if error is not None:
-        parts.append(f"{error:+.2%} of what was predicted")
-    return ", ".join(parts)
+    if found["prediction_error"] is not None:
+        rate += f", {found['prediction_error']:+.2%} to the prediction"
+    if not found["is_steady"]:
+        parts.append("not steady: more frames give a better rate")
+    return f"on the machine's clock {rate}; {'; '.join(parts)}"
 
 
 def _pe(pe: TimedPe, name: str, now: int) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _network(simulation: Simulation, now: int) -> dict[str, Any]:
     return {
         "messages": network.messages,
         "bytes": network.bytes,
-        "busiest_link": busiest.name,
+        "busiest_link": busiest.name if network.messages else None,
         "utilisation": _share(min(busiest.held, now), now),
     }
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from weft.engines.timed.events import EventQueue, Rank
 
@@ -95,15 +96,13 @@ class Network:
                 partial(self._take_link, message),
             )
         elif message.arrive is not None:
-            self._events.push(
-                start + message.hold, Rank.MESSAGE, message.number, message.arrive
-            )
+            self._events.push(start + message.hold, Rank.MESSAGE, message.number, message.arrive)
 
     def _path(self, source: int, target: int) -> tuple[Link, ...]:
         """To the router, along its row, then along the column, to the PE."""
         if (source, target) not in self._paths:
             nodes = _route(self._nodes[source], self._nodes[target])
-            between = [self._link(a, b) for a, b in zip(nodes, nodes[1:], strict=False)]
+            between = [self._link(a, b) for a, b in pairwise(nodes)]
             self._paths[source, target] = (self._out[source], *between, self._in[target])
         return self._paths[source, target]
 

@@ -69,6 +69,13 @@ class TimedSession(ProgramSession):
         source = iter(frames)
         outside = self._outside
         under_way, is_over = 0, False
+
+        def has_result() -> bool:
+            return outside.has_result
+
+        def has_news() -> bool:
+            return outside.has_result or outside.wants_frame
+
         while True:
             while not is_over and outside.wants_frame:
                 frame = next(source, None)
@@ -80,8 +87,7 @@ class TimedSession(ProgramSession):
                     under_way += 1
             if is_over and under_way == 0:
                 return
-            wants_more = not is_over
-            self._run_until(lambda: outside.has_result or (wants_more and outside.wants_frame))
+            self._run_until(has_result if is_over else has_news)
             if outside.has_result:
                 under_way -= 1
                 yield outside.fetch()
