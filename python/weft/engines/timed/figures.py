@@ -10,6 +10,8 @@ from weft.engines.timed.pes import Cause, TimedPe
 from weft.engines.timed.simulation import Simulation
 
 _DIGITS = 4
+# Frames of the longest pattern that is looked for.
+_MAX_PATTERN = 64
 
 
 def figures(
@@ -24,7 +26,7 @@ def figures(
     fps = steady_fps(begun, ended, tick_hz)
     error = fps / predicted_fps - 1 if fps and predicted_fps else None
     return {
-        "measured_fps": fps and round(fps, 3),
+        "measured_fps": fps and float(f"{fps:.7g}"),
         "is_steady": 4 * under_way <= len(ended),
         "frames_under_way": under_way,
         "prediction_error": None if error is None else round(error, 6) + 0.0,  # no -0.0
@@ -45,15 +47,28 @@ def figures(
 
 def steady_fps(begun: Sequence[int], ended: Sequence[int], tick_hz: int) -> float | None:
     """Frames a second between the first and the last quarter of the results, where the pipeline
-    fills and drains; of a single frame, by its latency. None if no time has passed."""
+    fills and drains. Results may come in a pattern of several frames: if it repeats itself, whole
+    patterns count. Of a single frame, by its latency. None if no time has passed."""
     count = len(ended)
     if count == 0:
         return None
-    first, last = count // 4, count - 1 - count // 4
-    ticks, frames = (ended[last] - ended[first], last - first)
     if count == 1:
-        ticks, frames = ended[0] - begun[0], 1
+        frames, ticks = 1, ended[0] - begun[0]
+    else:
+        times = ended[count // 4 : count - count // 4]
+        frames = pattern(times) or len(times) - 1
+        ticks = times[frames] - times[0]
     return frames * tick_hz / ticks if ticks else None
+
+
+def pattern(times: Sequence[int]) -> int | None:
+    """The least number of frames after which times repeat themselves, at least once; None if they
+    do not."""
+    for frames in range(1, min(_MAX_PATTERN, len(times) // 2) + 1):
+        distance = times[frames] - times[0]
+        if all(b - a == distance for a, b in zip(times, times[frames:], strict=False)):
+            return frames
+    return None
 
 
 def most_under_way(begun: Sequence[int], ended: Sequence[int]) -> int:
