@@ -43,7 +43,15 @@ HELPERS = re.compile(r"(__aeabi_(u?idiv(mod)?|lmul|unwind_cpp_pr[01])|__(mul|u?d
 # What the runtime calls; a box is written by the port's own weft_port_write or otherwise.
 PORT = {
     f"weft_port_{name}"
-    for name in ("publish", "observe", "add", "write_box", "signal_arrival", "signal_credit")
+    for name in (
+        "publish",
+        "observe",
+        "add",
+        "clock",
+        "write_box",
+        "signal_arrival",
+        "signal_credit",
+    )
 }
 
 

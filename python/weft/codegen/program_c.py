@@ -54,12 +54,12 @@ def program_source(name: str, program: ProgramOp, functions: Mapping[str, FuncOp
         pointers = [i for i, t in enumerate(types) if isinstance(t, MemRefType)]
         written = sum(1 << i for i in pointers if not _is_read_only(function, i))
         parts.append(_invoker(kernel, function))
-        rows.append(f"    {{invoke_{kernel}, {len(pointers)}u, {len(types)}u, {written:#x}u}},")
-    listing = "\n".join(rows) if rows else "    {0, 0u, 0u, 0u},"
+        rows.append(f"    {{invoke_{kernel}, {len(pointers)}u, {len(types)}u, {written:#x}u, 0u}},")
+    listing = "\n".join(rows) if rows else "    {0, 0u, 0u, 0u, 0u},"
     parts.append(f"static const weft_kernel_t kernels[] = {{\n{listing}\n}};\n")
     parts.append(
         f"const weft_program_t {name}_program = {{\n"
-        f'    "{name}",\n    kernels,\n    {len(program.kernels)}u,\n    {VERSION}u,\n}};\n'
+        f'    "{name}",\n    kernels,\n    {len(program.kernels)}u,\n    {VERSION}u,\n    0,\n}};\n'
     )
     return "\n".join(parts)
 

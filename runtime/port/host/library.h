@@ -10,7 +10,7 @@
 #include "weft/pe.h"
 
 /* Changes whenever a field below does. */
-#define WEFT_HOST_LIBRARY_VERSION 4u
+#define WEFT_HOST_LIBRARY_VERSION 5u
 
 typedef struct weft_host_library {
     uint32_t version; /* WEFT_HOST_LIBRARY_VERSION */

@@ -28,6 +28,9 @@ typedef struct weft_host_mesh {
     /* If not null, it gets every signal instead of the PE, and sees to the delivery. */
     weft_status_t (*post)(void *context, const weft_host_signal_t *signal);
     void *post_context;
+    /* If not null, the clock of a PE. Otherwise it is the host's, in microseconds. */
+    uint32_t (*clock)(void *context, uint32_t pe);
+    void *clock_context;
 } weft_host_mesh_t;
 
 #endif /* WEFT_HOST_MESH_H */
