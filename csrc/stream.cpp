@@ -13,6 +13,11 @@ std::uint8_t* to_bytes(const void* room) {
     return const_cast<std::uint8_t*>(static_cast<const std::uint8_t*>(room));
 }
 
+template <typename Row>
+const Row* rows(const weft_tables_t& head, const weft_section_t& section) {
+    return reinterpret_cast<const Row*>(reinterpret_cast<const std::uint32_t*>(&head) + section.at);
+}
+
 AlignedBytes copy(const void* from, std::size_t size) {
     AlignedBytes bytes = allocate(size);
     if (size > 0) std::memcpy(bytes.get(), from, size);
@@ -90,7 +95,7 @@ bool Stream::step_if_free(std::size_t i, bool* out_worked) {
     *out_worked = status == WEFT_OK;
     if (*out_worked) ++steps_;  // before the PE is free again: see settle
     pes_[i].is_busy->store(false, std::memory_order_release);
-    if (status != WEFT_OK && status != WEFT_IDLE) keep_failure(i, status);
+    if (weft_status_is_error(status)) keep_failure(i, status);
     return true;
 }
 
@@ -138,32 +143,49 @@ void Stream::step_by_caller() {
     mesh_.post_context = this;
 }
 
+void Stream::step_by_clock() {
+    step_by_caller();
+    mesh_.clock = [](void* self, std::uint32_t number) {
+        return static_cast<Stream*>(self)->pes_.at(number).clock;
+    };
+    mesh_.clock_context = this;
+}
+
 bool Stream::step(std::uint32_t number) {
     weft_pe_t* context = pe(number);
     if (mesh_.post == nullptr || pes_[number].is_foreign)
         throw std::runtime_error("this PE is stepped by somebody else");
     const weft_status_t status = api().pe_step(context);
-    if (status != WEFT_OK && status != WEFT_IDLE) keep_failure(number, status);
+    if (weft_status_is_error(status)) keep_failure(number, status);
     return status == WEFT_OK;
 }
 
-weft_where_t Stream::where(std::uint32_t number) const {
-    weft_where_t found{};
-    api().pe_where(pe(number), &found);  // a PE without shards is nowhere
-    return found;
+std::optional<Stream::Stepped> Stream::step_task(std::uint32_t number, std::uint32_t clock) {
+    pes_.at(number).clock = clock;
+    return step(number) ? std::optional(last_task(number)) : std::nullopt;
 }
 
-// Within a firing, a PE is at the task that comes next; between two, at task 0 of the shard after
-// the last one.
-std::optional<Stream::Stepped> Stream::step_task(std::uint32_t number) {
-    const weft_where_t before = where(number);
-    if (!step(number)) return std::nullopt;
-    const weft_where_t after = where(number);
-    const bool is_last = after.task == 0;
-    if (before.task > 0) return Stepped{before.shard, before.task, is_last};
-    if (!is_last) return Stepped{after.shard, 0, false};
-    const std::uint32_t count = std::max(tables(number).shards.count, 1u);
-    return Stepped{(after.shard + count - 1) % count, 0, true};
+// See weft_pe_step: after a task, the lane behind its own comes next. A firing is at the task that
+// follows, or has ended: then the shard behind it comes next.
+Stream::Stepped Stream::last_task(std::uint32_t number) const {
+    const weft_pe_t& context = *contexts_[number];
+    const weft_tables_t& head = tables(number);
+    std::uint32_t shard = context.shard, next_task = context.next_task;
+    bool is_firing = context.firing;
+    weft_lane_row_t lane{};
+    lane.shard_count = head.shards.count;
+    if (const std::uint32_t lanes = head.lanes.count; lanes > 0) {
+        lane = rows<weft_lane_row_t>(head, head.lanes)[(context.lane + lanes - 1) % lanes];
+        const std::uint32_t* kept = context.state + lane.state;
+        shard = kept[0];
+        next_task = kept[1];
+        is_firing = kept[2] != 0;
+    }
+    if (is_firing) return {shard, next_task - 1, false};
+    if (lane.shard_count == 0) return {0, 0, true};
+    if (shard == lane.first_shard) shard += lane.shard_count;
+    const std::uint32_t tasks = rows<weft_shard_row_t>(head, head.shards)[shard - 1].task_count;
+    return {shard - 1, std::max(tasks, 1u) - 1, true};
 }
 
 std::vector<weft_host_signal_t> Stream::take_signals() { return std::exchange(signals_, {}); }
@@ -237,15 +259,13 @@ const weft_tables_t& Stream::tables(std::uint32_t number) const {
 const weft_channel_row_t& Stream::channel(std::uint32_t pe, std::uint32_t channel) const {
     const weft_tables_t& head = tables(pe);
     if (channel >= head.channels.count) throw std::out_of_range("no channel of that number");
-    const auto* words = reinterpret_cast<const std::uint32_t*>(&head) + head.channels.at;
-    return reinterpret_cast<const weft_channel_row_t*>(words)[channel];
+    return rows<weft_channel_row_t>(head, head.channels)[channel];
 }
 
 const weft_slot_row_t& Stream::slot(std::uint32_t pe, std::uint32_t index) const {
     const weft_tables_t& head = tables(pe);
     if (index >= head.slots.count) throw std::out_of_range("no slot of that number");
-    const auto* words = reinterpret_cast<const std::uint32_t*>(&head) + head.slots.at;
-    return reinterpret_cast<const weft_slot_row_t*>(words)[index];
+    return rows<weft_slot_row_t>(head, head.slots)[index];
 }
 
 // Where the next frame of a channel is, or will be.

@@ -44,11 +44,11 @@ def new_stream(
     epoch: int | None = None,
     foreign: Mapping[int, tuple[memoryview, memoryview]] | None = None,
     *,
-    is_stepped: bool = False,
+    has_clock: bool = False,
 ) -> tuple[_native.Library, _native.Stream]:
     """The PEs of a program, ready to be stepped. ``foreign`` gives arena and counters of those, by
-    number, that somebody else steps. If it ``is_stepped``, or there are such, there will be no
-    workers: the caller steps PEs and delivers what they say.
+    number, that somebody else steps. With such, or if the caller ``has_clock``, there are no workers:
+    the caller steps PEs and delivers what they say.
 
     Raises ``ToolchainError`` if the host library cannot be built, ``ProgramError`` if the folder
     is damaged.
@@ -75,8 +75,8 @@ def new_stream(
                 stream.add(*data)
     except (RuntimeError, IndexError, KeyError) as error:
         raise ProgramError(f"{program.folder} is damaged ({error}); compile it again") from None
-    if is_stepped:
-        stream.step_by_caller()
+    if has_clock:
+        stream.step_by_clock()
     stream.connect()
     return library, stream
 

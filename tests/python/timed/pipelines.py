@@ -22,6 +22,7 @@ from weft.codegen.tables import (
     IN_CONSTANTS,
     Call,
     ChannelRow,
+    LaneRow,
     PeTables,
     ReturnRow,
     SendRow,
@@ -63,7 +64,8 @@ class Shard:
 @dataclass(frozen=True)
 class Pipeline:
     """Shard 0 reads the input, the last one gives the output. ``clocks`` in Hz, ``nodes`` by PE;
-    ``network`` as in a manifest, but for the ticks."""
+    ``network`` as in a manifest, but for the ticks. With ``lane_shards``, that many shards of a PE
+    make a lane, and others may fire while they do."""
 
     shards: tuple[Shard, ...]
     clocks: tuple[int, ...]
@@ -72,6 +74,7 @@ class Pipeline:
     output_depth: int = 2
     link: str | None = None
     link_ticks: tuple[int, int] = (0, 0)
+    lane_shards: int = 0
 
     @property
     def tick_hz(self) -> int:
@@ -139,8 +142,11 @@ def _row(pipeline: Pipeline, pe: int) -> dict[str, object]:
 
 
 def _tables(pipeline: Pipeline) -> list[PeTables]:
-    """Results of firings lie first in an arena, then come the slots."""
-    tables = [PeTables(FRAME_BYTES, len(CONSTANTS)) for _ in pipeline.clocks]
+    """Results of firings lie first in an arena, one for each shard, then come the slots."""
+    counts = [
+        sum(shard.pe == pe for shard in pipeline.shards) for pe in range(len(pipeline.clocks))
+    ]
+    tables = [PeTables(count * FRAME_BYTES, len(CONSTANTS)) for count in counts]
     slots: dict[tuple[int, int], tuple[int, SlotRow]] = {}  # by shard and read
     for number, shard in enumerate(pipeline.shards):
         here = tables[shard.pe]
@@ -149,7 +155,7 @@ def _tables(pipeline: Pipeline) -> list[PeTables]:
             size = INPUT_BYTES if read.producer == OUTSIDE else FRAME_BYTES
             slots[number, index] = (len(here.slots), _add_slot(here, size, read.depth))
         words = (
-            *(slot_word(first, 0), 0, IN_CONSTANTS, ROWS, ROW_BYTES),
+            *(slot_word(first, 0), _result_at(here), IN_CONSTANTS, ROWS, ROW_BYTES),
             here.slots[first].frame_bytes // ROWS,
         )
         here.shards.append(
@@ -165,7 +171,16 @@ def _tables(pipeline: Pipeline) -> list[PeTables]:
     )
     end.channels.append(ChannelRow(1, slots[last, 0][0], 0, 1, FRAME_BYTES, FRAME_BYTES))
     _add_sends(pipeline, tables, slots)
+    for here in tables if pipeline.lane_shards else ():
+        count = len(here.shards)
+        for first in range(0, count, pipeline.lane_shards):
+            here.lanes.append(LaneRow(first, min(pipeline.lane_shards, count - first)))
     return tables
+
+
+def _result_at(tables: PeTables) -> int:
+    """Of the shard that is added next."""
+    return len(tables.shards) * FRAME_BYTES
 
 
 def _add_slot(tables: PeTables, size: int, depth: int) -> SlotRow:
@@ -186,6 +201,7 @@ def _add_sends(
     for number, shard in enumerate(pipeline.shards):
         here = tables[shard.pe]
         row = here.shards[seen[shard.pe]]
+        result = seen[shard.pe] * FRAME_BYTES
         seen[shard.pe] += 1
         row.first_send = len(here.sends)
         for reader, (pe, reads) in enumerate(readers):
@@ -197,7 +213,7 @@ def _add_sends(
                 tables[pe].returns.append(ReturnRow(shard.pe, len(here.sends)))
                 here.sends.append(
                     SendRow(
-                        *(pe, at, 0, slot.depth, 0, slot.offset, slot.frame_bytes),
+                        *(pe, at, 0, slot.depth, result, slot.offset, slot.frame_bytes),
                         byte_count=FRAME_BYTES,
                     )
                 )

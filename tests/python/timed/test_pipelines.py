@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -91,6 +92,26 @@ def test_several_shards_a_pe_and_shallow_slots(folder: Path, seed: int) -> None:
     measured = period(pipeline, folder)
     assert measured >= float(throughput_bound(graph).period_cycles) * 0.985
     assert measured <= float(round_robin_period(graph)) * 1.005
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 3))
+def test_every_task_takes_its_time(folder: Path, seed: int, lane_shards: int) -> None:
+    """Whatever the order in which shards, and tasks of several lanes, come."""
+    random = Random(seed)
+    pipeline = random_pipeline(random, 3, (1, 2, 4), skips=0.4)
+    pipeline = replace(pipeline, lane_shards=lane_shards)
+    frames = [np.full((ROWS, ROW_BYTES), number, np.int8) for number in range(12)]
+    with build(pipeline, folder).open("timed") as session:
+        assert isinstance(session, TimedSession)
+        for frame, result in zip(frames, session.stream(frames), strict=True):
+            np.testing.assert_array_equal(result, expected(frame, pipeline.additions()))
+        simulation = session._simulation
+        assert simulation is not None
+        for number, clock_hz in enumerate(pipeline.clocks):
+            cycles = sum(shard.cycles for shard in pipeline.shards if shard.pe == number)
+            ticks = cycles * (pipeline.tick_hz // clock_hz)
+            assert simulation.pes[number].busy == len(frames) * ticks
 
 
 @pytest.fixture(scope="module")

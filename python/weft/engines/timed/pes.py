@@ -22,11 +22,12 @@ class Cause(Enum):
 
 @dataclass
 class TimedPe:
-    """``busy`` and ``stalls`` are ticks up to ``since``, when the PE last became busy or idle.
+    """``cycle`` is one of its clock, in ticks. ``busy`` and ``stalls`` are ticks up to ``since``, when the PE last became busy or idle.
     An idle PE that is woken remembers by what, ``woken_by``, and since when that was under way."""
 
     number: int
     firings: Sequence[FiringTimes]
+    cycle: int
     is_busy: bool = False
     since: int = 0
     busy: int = 0

@@ -30,7 +30,7 @@ class TimedSession(ProgramSession):
         super().__init__(program)
         times = read_times(program)
         self._tick_hz = times.tick_hz
-        self._library, stream = new_stream(program, is_stepped=True)
+        self._library, stream = new_stream(program, has_clock=True)
         self._stream = stream
         names = [
             f"PE {row['name']}" if row["program"] is not None else row["name"]

@@ -15,6 +15,8 @@ from weft.program import Program
 
 # weft_host_signal_kind_t
 _ARRIVAL = 1
+# What a PE's clock counts to.
+_WRAP = 1 << 32
 
 #: As a stream gives it: (kind, from, to, epoch, three arguments).
 Signal = tuple[int, int, int, int, int, int, int]
@@ -34,7 +36,10 @@ class Simulation:
         self.network = Network(self.events, times.network, times.nodes, names)
         self._signal_bytes = times.network.signal_bytes
         self.outside = Outside(program, times.links, stream, self.events, self._told)
-        self.pes = {number: TimedPe(number, times.firings[number]) for number in times.nodes}
+        self.pes = {
+            number: TimedPe(number, times.firings[number], times.cycles[number])
+            for number in times.nodes
+        }
         self._awake = set(self.pes)
 
     def turn(self) -> bool:
@@ -59,13 +64,13 @@ class Simulation:
     def _step(self, pe: TimedPe) -> None:
         if pe.is_busy:
             return
-        stepped = self._stream.step_task(pe.number)
+        now = self.events.now
+        stepped = self._stream.step_task(pe.number, now // pe.cycle % _WRAP)
         said = self._stream.take_signals()
         if stepped is None:
             self._send(said)  # before it failed
             return
         shard, task, is_last = stepped
-        now = self.events.now
         pe.begin(now)
         ticks = pe.firings[shard].of_task(task, is_last)
         self.events.push(now + ticks, Rank.TASK, pe.number, partial(self._end_task, pe, said))

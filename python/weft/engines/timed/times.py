@@ -29,13 +29,14 @@ class FiringTimes:
 
 @dataclass(frozen=True)
 class Times:
-    """``firings`` and ``nodes`` by the number of the PE; ``links``, the link and the ticks of every
-    channel. ``tick_hz`` in Hz."""
+    """``firings``, ``cycles`` (ticks of one of its own clock) and ``nodes`` by the number of the PE;
+    ``links``, the link and the ticks of every channel. ``tick_hz`` in Hz."""
 
     tick_hz: int
     network: NetworkTimes
     nodes: dict[int, Node]
     firings: list[list[FiringTimes]]
+    cycles: list[int]
     links: list[tuple[str | None, int]]
 
 
@@ -57,16 +58,17 @@ def _times(manifest: Mapping[str, Any]) -> Times:
     times = NetworkTimes(
         network["bytes_per_cycle"], network["signal_bytes"], cycle, network["hop_cycles"] * cycle
     )
-    nodes, firings = {}, []
+    nodes, firings, cycles = {}, [], []
     for number, row in enumerate(manifest["pes"]):
         has_work = row["program"] is not None
         clock_hz = manifest["pe_classes"][row["pe_class"]]["clock_hz"] if has_work else tick_hz
         if has_work or row["shards"]:
             x, y = row["node"] if has_work else network["host"]
             nodes[number] = (x, y)
-        firings.append(_firings(row, tick_hz // clock_hz))
+        cycles.append(tick_hz // clock_hz)
+        firings.append(_firings(row, cycles[-1]))
     links = [(channel["link"], channel["link_ticks"]) for channel in manifest["channels"]]
-    return Times(tick_hz, times, nodes, firings, links)
+    return Times(tick_hz, times, nodes, firings, cycles, links)
 
 
 def _firings(row: Mapping[str, Any], cycle: int) -> list[FiringTimes]:
