@@ -85,7 +85,8 @@ class Program:
         threads: int | None = None,
         machine_code: Sequence[str] | None = None,
     ) -> Session:
-        """Starts an engine. Use the session as a context manager.
+        """Starts an engine: ``native``, ``timed`` or ``cortex-m4``. Use the session as a context
+        manager.
 
         ``threads`` are for ``native`` and step its PEs: by default as many as there are processors,
         and none for a single PE, which the caller's thread steps. ``machine_code`` is for

@@ -47,8 +47,8 @@ def new_stream(
     has_clock: bool = False,
 ) -> tuple[_native.Library, _native.Stream]:
     """The PEs of a program, ready to be stepped. ``foreign`` gives arena and counters of those, by
-    number, that somebody else steps. With such, or if the caller ``has_clock``, there are no workers:
-    the caller steps PEs and delivers what they say.
+    number, that somebody else steps. With such, or if the caller ``has_clock``, there are no
+    workers: the caller steps PEs and delivers what they say.
 
     Raises ``ToolchainError`` if the host library cannot be built, ``ProgramError`` if the folder
     is damaged.

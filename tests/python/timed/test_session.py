@@ -178,6 +178,20 @@ def test_time_stands_still_between_calls(chain: Program) -> None:
         assert session.figures["simulated_s"] == pytest.approx(2 * before)
 
 
+def test_pes_see_the_clock(tmp_path: Path) -> None:
+    """B is idle until its frame is there, at 111 + 13: any other time then ends its work."""
+    step = """\
+extern uint32_t weft_port_clock(const weft_pe_t *pe);
+    const weft_status_t status = weft_pe_step(pe);
+    if (pe->number == 0u || status != WEFT_OK) return status;
+    return weft_port_clock(pe) == 124u ? status : WEFT_E_DEADLINE;"""
+    frame = frames_of(1)[0]
+    with open_timed(tiny_program(tmp_path / "clock", step, pes=2)) as session:
+        np.testing.assert_array_equal(session.run(frame), expected(frame, 2))
+        with pytest.raises(EngineError, match=r"frame 2: PE B \(link 1\): deadline passed"):
+            session.run(frame)
+
+
 # --- failures ---
 
 

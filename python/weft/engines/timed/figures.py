@@ -93,7 +93,8 @@ def summary(found: Mapping[str, Any]) -> str:
         f"PE {busiest['pe']} busy for {busiest['utilisation']:.1%}",
     ]
     if found["prediction_error"] is not None:
-        rate += f", {found['prediction_error']:+.2%} to the prediction"
+        percent = round(100 * found["prediction_error"], 2) + 0.0  # no -0.00
+        rate += f", {percent:+.2f}% to the prediction"
     if not found["is_steady"]:
         parts.append("not steady: more frames give a better rate")
     return f"on the machine's clock {rate}; {'; '.join(parts)}"

@@ -22,8 +22,9 @@ class Cause(Enum):
 
 @dataclass
 class TimedPe:
-    """``cycle`` is one of its clock, in ticks. ``busy`` and ``stalls`` are ticks up to ``since``, when the PE last became busy or idle.
-    An idle PE that is woken remembers by what, ``woken_by``, and since when that was under way."""
+    """``cycle`` is one of its clock, in ticks. ``busy`` and ``stalls`` are ticks up to ``since``,
+    when the PE last became busy or idle. An idle PE that is woken remembers by what, ``woken_by``,
+    and since when that was under way."""
 
     number: int
     firings: Sequence[FiringTimes]

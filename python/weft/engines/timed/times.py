@@ -29,7 +29,7 @@ class FiringTimes:
 
 @dataclass(frozen=True)
 class Times:
-    """``firings``, ``cycles`` (ticks of one of its own clock) and ``nodes`` by the number of the PE;
+    """``firings``, ``cycles`` (ticks of one of its clock) and ``nodes`` by the number of the PE;
     ``links``, the link and the ticks of every channel. ``tick_hz`` in Hz."""
 
     tick_hz: int
