@@ -97,3 +97,23 @@ def test_credits_and_links_to_the_outside(tmp_path: Path) -> None:
     assert found["pes"][0]["stalls"]["input"] == round((12 * 30 + 11 * 20) / (12 * 150), 4)
     assert found["frames_under_way"] == 1
     assert found["prediction_error"] == pytest.approx(130 / 150 - 1, abs=1e-5)
+
+
+def test_a_link_of_the_network_limits(tmp_path: Path) -> None:
+    """Two PEs that compute for 5 cycles, with room for eight frames: a box of 32 bytes and its
+    arrival of 4 keep every link from A to B for 36 cycles a frame."""
+    shards = (Shard(0, (Read(OUTSIDE, 8),), (5,)), Shard(1, (Read(0, 8),), (5,)))
+    pipeline = Pipeline(shards, (1_000_000,) * 2, ((0, 0), (1, 0)), NETWORK)
+    program = build(pipeline, tmp_path / "program", predicted_fps=1e6 / 5)
+    frames = [np.full((ROWS, ROW_BYTES), i, np.int8) for i in range(60)]
+    with program.open("timed") as session:
+        for frame, result in zip(frames, session.stream(frames), strict=True):
+            np.testing.assert_array_equal(result, expected(frame, 2))
+        found = session.figures
+    assert found["measured_fps"] == pytest.approx(1e6 / 36, rel=1e-6)
+    assert found["prediction_error"] == pytest.approx(5 / 36 - 1, abs=1e-5)
+    assert found["network"]["utilisation"] > 0.95
+    a, b = found["pes"]
+    # A is done eight frames before B: in 52 of 60 rounds it waits for 31 of 36 cycles.
+    assert 0.7 < a["stalls"]["network"] + a["stalls"]["credit"] < 52 / 60 * 31 / 36
+    assert 0.75 < b["stalls"]["network"] < 31 / 36

@@ -28,6 +28,11 @@ class EventQueue:
     def __bool__(self) -> bool:
         return bool(self._heap)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether something happens now."""
+        return bool(self._heap) and self._heap[0][0] == self.now
+
     def push(self, at: int, rank: Rank, number: int, action: Callable[[], None]) -> None:
         """``action`` is called at ``at``, which is not before ``now``."""
         self._serial += 1

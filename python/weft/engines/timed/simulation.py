@@ -43,8 +43,9 @@ class Simulation:
         self._awake = set(self.pes)
 
     def turn(self) -> bool:
-        """Lets everything happen that happens next; False if nothing is left to happen."""
-        if self._awake:
+        """Lets everything happen that happens next; False if nothing is left to happen. PEs are
+        stepped when nothing else happens at that time."""
+        if self._awake and not self.events.is_due:
             awake, self._awake = sorted(self._awake), set()
             for number in awake:
                 self._step(self.pes[number])
