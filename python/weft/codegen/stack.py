@@ -28,8 +28,8 @@ _CHECKS_DEVICES = "weft_pe_init"
 _CALL_DRIVERS = ("weft_device_", "call", "collect", "judge", "start", "stop")
 # In weft_program_t; bytes of a weft_kernel_t, whose first word is the function.
 _PROGRAM_KERNELS, _PROGRAM_COUNT, _PROGRAM_DEVICES, _KERNEL_BYTES = 4, 8, 16, 16
-# In weft_program_devices_t.
-_DEVICE_COUNT, _DEVICE_DRIVERS, _DEVICE_FUNCTIONS = 0, 4, (8, 12)
+# In weft_program_devices_t; bytes of a weft_device_setup_t, whose first word is the driver.
+_DEVICE_COUNT, _DEVICE_SETUPS, _DEVICE_FUNCTIONS, _SETUP_BYTES = 0, 4, (12, 16), 28
 
 _Chain = tuple[tuple[str, int], ...]
 
@@ -101,9 +101,9 @@ def _drivers(elf: ElfFile, program: str) -> list[int]:
     if not devices:
         return []
     sizes = {s.address: s.size for s in elf.symbols if not s.is_function}
-    table, found = elf.word(devices + _DEVICE_DRIVERS), set()
+    setups, found = elf.word(devices + _DEVICE_SETUPS), set()
     for i in range(elf.word(devices + _DEVICE_COUNT)):
-        driver = elf.word(table + 4 * i)
+        driver = elf.word(setups + _SETUP_BYTES * i)
         for at in range(driver, driver + sizes.get(driver, 0), 4):
             if elf.word(at) & ~1 in elf.functions:
                 found.add(elf.word(at) & ~1)

@@ -96,6 +96,8 @@ class KernelCall:
     kernel: Kernel
     pointers: Mapping[str, Any]
     numbers: Mapping[str, int]
+    #: How many bytes the call touches from each pointer on, where that is known.
+    spans: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         if set(self.pointers) != set(self.kernel.pointers):

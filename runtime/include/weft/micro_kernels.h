@@ -58,4 +58,19 @@ void weft_copy_rows(const int8_t *x, int8_t *out, int32_t extent0, int32_t exten
                     int32_t bytes, int32_t x_stride0, int32_t x_stride1, int32_t x_stride2,
                     int32_t out_stride0, int32_t out_stride1, int32_t out_stride2);
 
+/* Raw sums of a device to int8: out[y, x, c]. `sums` are [part, y, x, c] without gaps; the parts are
+ * added up, in place of the first one. `channels` has three numbers a channel: the doubled bias, a
+ * multiplier (Q31) and a scale 2^(32 - right shift), of 2 to 31. A sum with its bias is less than
+ * 2^30 in size. */
+void weft_requantize_sums_s8(int32_t *sums, const int32_t *channels, int8_t *out, int32_t parts,
+                             int32_t out_h, int32_t out_w, int32_t out_channels, int32_t out_row,
+                             int32_t out_pixel, int32_t zero_point, int32_t low, int32_t high);
+
+/* The same for any scale: bias, multiplier and shift of weft_requantize_s8, or of weft_rescale_s8
+ * if `is_float`. */
+void weft_rescale_sums_s8(int32_t *sums, const int32_t *channels, int8_t *out, int32_t parts,
+                          int32_t out_h, int32_t out_w, int32_t out_channels, int32_t out_row,
+                          int32_t out_pixel, int32_t is_float, int32_t zero_point, int32_t low,
+                          int32_t high);
+
 #endif /* WEFT_MICRO_KERNELS_H */

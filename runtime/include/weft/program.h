@@ -54,8 +54,12 @@ typedef struct weft_kernel {
 
 /* What the executive needs to know of devices, where a program uses any. It calls through here, so
  * that what serves devices is linked only into programs that have them (weft/pe_devices.h). */
+struct weft_device_setup;
+
 typedef struct weft_program_devices {
     uint32_t count;
+    const struct weft_device_setup *setups; /* as many */
+    uint32_t storage_bytes;                 /* that weft_pe_devices_init wants */
     /* Whether `pe` has been given the devices that the program was made for. */
     weft_status_t (*check)(const struct weft_pe *pe);
     /* WEFT_OK once the job is done, WEFT_PENDING before, or what it failed with. */
