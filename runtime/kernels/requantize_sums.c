@@ -22,12 +22,12 @@ static const int32_t *scale_row(const int32_t *sums, int32_t step, int8_t *out, 
 {
     const uint32_t bias = (uint32_t)channel[0];
     const int32_t multiplier = channel[1], scale = channel[2];
-#define SCALE_ONE()                                                                        \
-    do {                                                                                   \
-        const int32_t doubled = (int32_t)(bias + ((uint32_t)*sums << 1));                  \
-        *out = (int8_t)weft_requantize_doubled(doubled, multiplier, scale, zero_point);    \
-        sums += step;                                                                      \
-        out += out_pixel;                                                                  \
+#define SCALE_ONE()                                                                     \
+    do {                                                                                \
+        const int32_t doubled = (int32_t)(bias + ((uint32_t)*sums << 1));               \
+        *out = (int8_t)weft_requantize_doubled(doubled, multiplier, scale, zero_point); \
+        sums += step;                                                                   \
+        out += out_pixel;                                                               \
     } while (0)
     for (; count >= 4; count -= 4) {
         SCALE_ONE();

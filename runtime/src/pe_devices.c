@@ -28,8 +28,7 @@ static weft_status_t set_up(const weft_device_setup_t *setup, const weft_pe_t *p
     };
     *out_device = (weft_device_t *)(void *)take(rest, sizeof(weft_device_t));
     config.context = take(rest, config.context_bytes);
-    config.jobs =
-        (weft_job_t *)(void *)take(rest, setup->job_count * (uint32_t)sizeof(weft_job_t));
+    config.jobs = (weft_job_t *)(void *)take(rest, setup->job_count * (uint32_t)sizeof(weft_job_t));
     config.descriptors = take(rest, config.descriptors_bytes);
     WEFT_RETURN_IF_ERROR(weft_device_init(*out_device, &config));
     return weft_device_activate(*out_device);

@@ -54,14 +54,14 @@ class ChannelEnd:
 
 @dataclass(frozen=True)
 class PeTask:
-    """For reports: the stage that a task is for. ``part`` is its label and kind in the template;
-    None for what is no stage there."""
+    """For reports: the stage that a task is for. ``part`` is its label in the template; None for
+    what is no stage there."""
 
     label: str
     stage: str
     macs: int
     kernels: tuple[str, ...]
-    part: tuple[str, str] | None
+    part: str | None
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class _MeshWriter:
             calls = [self.call(c, place, slots) for c in task.calls]
             names = tuple(sorted({c.kernel_name for c in task.calls}))
             is_part = task.stage.data not in _NO_STAGES
-            part = (task.label.data, task.stage.data) if is_part else None
+            part = task.label.data if is_part else None
             row = PeTask(label, kind, int(task.macs.value.data), names, part)
             made.append((row, calls))
         return made

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from weft.codegen.mesh_tables import PeTask
@@ -34,15 +34,19 @@ def firing_row(firing: FiringCycles, tasks: Sequence[PeTask]) -> dict[str, int]:
 
 def task_cycles(firing: FiringCycles, tasks: Sequence[PeTask]) -> list[int]:
     """Cycles of every task: of the stage that it is for, with those before it that have none, views
-    for instance. Tasks and stages are in one order; borders and copies are no stages."""
-    stages = iter(firing.stages)
-    return [_cycles_up_to(task, stages) if task.part is not None else 0 for task in tasks]
+    for instance. Tasks and stages are in one order. Of several tasks for one stage the first has
+    them all; borders and copies are for none."""
+    found, at = [], 0
+    for task in tasks:
+        end = _behind(firing, task.part, at)
+        found.append(sum(cycles for _, cycles in firing.stages[at:end]))
+        at = end
+    return found
 
 
-def _cycles_up_to(task: PeTask, stages: Iterator[tuple[str, str, int]]) -> int:
-    total = 0
-    for label, kind, cycles in stages:
-        total += cycles
-        if (label, kind) == task.part:
-            return total
-    raise AssertionError(f"task {task.label} is for no stage of its firing")
+def _behind(firing: FiringCycles, label: str | None, at: int) -> int:
+    """The place behind the next stage of that label; ``at`` if none comes."""
+    for place in range(at, len(firing.stages)):
+        if firing.stages[place][0] == label:
+            return place + 1
+    return at

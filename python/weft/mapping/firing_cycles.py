@@ -17,16 +17,16 @@ from weft.mapping.cost import work_cycles
 @dataclass(frozen=True)
 class FiringCycles:
     """In cycles of the PE's clock: ``start``, the firing as such, before its first task; those of
-    the template's stages, by their labels and kinds there, in order; ``sends``, what it says to
-    others and gives back, after its last task."""
+    the template's stages, by their labels there, in order; ``sends``, what it says to others and
+    gives back, after its last task."""
 
     start: int
-    stages: tuple[tuple[str, str, int], ...]
+    stages: tuple[tuple[str, int], ...]
     sends: int
 
     @property
     def total(self) -> int:
-        return self.start + sum(cycles for _, _, cycles in self.stages) + self.sends
+        return self.start + sum(cycles for _, cycles in self.stages) + self.sends
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,13 @@ class StageWork:
     """What one stage of a template takes, before anything is rounded."""
 
     label: str
-    kind: str
     cycles: float
 
 
 def stage_work(template: TemplateOp, cost: CostData | None) -> list[StageWork]:
     """In the order of the template; no cycles where there is no ``cost``: on the host."""
     return [
-        StageWork(op.label.data, op.kind, 0.0 if cost is None else _cycles(op, cost))
+        StageWork(op.label.data, 0.0 if cost is None else _cycles(op, cost))
         for op in template.graph.body.block.ops
         if isinstance(op, Stage)
     ]
@@ -56,7 +55,7 @@ def firing_cycles(work: Sequence[StageWork], start: float, sending: float) -> Fi
     rounded by itself: the total is that of the exact sum, rounded up, and so is the sum of the
     parts up to each of them."""
     first, *parts, last = _whole([start, *(stage.cycles for stage in work), sending])
-    rows = [(stage.label, stage.kind, part) for stage, part in zip(work, parts, strict=True)]
+    rows = [(stage.label, part) for stage, part in zip(work, parts, strict=True)]
     return FiringCycles(first, tuple(rows), last)
 
 

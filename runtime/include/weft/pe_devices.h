@@ -26,8 +26,8 @@ typedef struct weft_device_setup {
     (((uint32_t)(bytes) + WEFT_DESCRIPTOR_ALIGNMENT - 1u) & ~(WEFT_DESCRIPTOR_ALIGNMENT - 1u))
 
 /* Bytes of storage that a device takes, a pointer to it included. Constant for constants. */
-#define WEFT_DEVICE_STORAGE(context_bytes_, descriptor_bytes_, job_count_)                    \
-    (WEFT_STORAGE_ROOM(sizeof(weft_device_t *)) + WEFT_STORAGE_ROOM(sizeof(weft_device_t)) + \
+#define WEFT_DEVICE_STORAGE(context_bytes_, descriptor_bytes_, job_count_)                      \
+    (WEFT_STORAGE_ROOM(sizeof(weft_device_t *)) + WEFT_STORAGE_ROOM(sizeof(weft_device_t)) +    \
      WEFT_STORAGE_ROOM(context_bytes_) + WEFT_STORAGE_ROOM((job_count_) * sizeof(weft_job_t)) + \
      (uint32_t)WEFT_DESCRIPTORS_BYTES(descriptor_bytes_, job_count_))
 
