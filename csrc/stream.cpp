@@ -9,6 +9,9 @@
 
 namespace {
 
+// Of the host's clock, in microseconds: for jobs of devices, which are C here.
+constexpr std::uint32_t kDeviceDeadline = 30'000'000;
+
 std::uint8_t* to_bytes(const void* room) {
     return const_cast<std::uint8_t*>(static_cast<const std::uint8_t*>(room));
 }
@@ -72,6 +75,9 @@ void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_s
     config.epoch = epoch_;
     config.port = &mesh_;
     auto* context = reinterpret_cast<weft_pe_t*>(pe.context.get());
+    const weft_pe_devices_t devices = set_up_devices(pe, *config.program);
+    config.devices = devices.devices;
+    config.device_count = devices.count;
     check(api().pe_init(context, &config), "start", config.number);
     pe.passed.resize(head.channels.count);
     contexts_.push_back(context);
@@ -83,6 +89,17 @@ void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_s
     }
 }
 
+weft_pe_devices_t Stream::set_up_devices(Pe& pe, const weft_program_t& program) {
+    weft_pe_devices_t made{};
+    if (program.devices == nullptr) return made;
+    const std::uint32_t size = program.devices->storage_bytes;
+    pe.devices = allocate(size);
+    const auto* context = reinterpret_cast<const weft_pe_t*>(pe.context.get());
+    check(api().devices_init(&program, context, pe.devices.get(), size, kDeviceDeadline, &made),
+          "devices", static_cast<std::uint32_t>(pes_.size()));
+    return made;
+}
+
 void Stream::connect() {
     mesh_.pes = contexts_.data();
     mesh_.count = static_cast<std::uint32_t>(contexts_.size());
@@ -92,7 +109,7 @@ void Stream::connect() {
 bool Stream::step_if_free(std::size_t i, bool* out_worked) {
     if (pes_[i].is_busy->exchange(true, std::memory_order_acquire)) return false;
     const weft_status_t status = api().pe_step(contexts_[i]);
-    *out_worked = status == WEFT_OK;
+    *out_worked = status == WEFT_OK || status == WEFT_PENDING;  // devices move when they are polled
     if (*out_worked) ++steps_;  // before the PE is free again: see settle
     pes_[i].is_busy->store(false, std::memory_order_release);
     if (weft_status_is_error(status)) keep_failure(i, status);
@@ -151,18 +168,23 @@ void Stream::step_by_clock() {
     mesh_.clock_context = this;
 }
 
-bool Stream::step(std::uint32_t number) {
+weft_status_t Stream::step_once(std::uint32_t number) {
     weft_pe_t* context = pe(number);
     if (mesh_.post == nullptr || pes_[number].is_foreign)
         throw std::runtime_error("this PE is stepped by somebody else");
     const weft_status_t status = api().pe_step(context);
     if (weft_status_is_error(status)) keep_failure(number, status);
-    return status == WEFT_OK;
+    return status;
+}
+
+bool Stream::step(std::uint32_t number) {
+    const weft_status_t status = step_once(number);
+    return status == WEFT_OK || status == WEFT_PENDING;
 }
 
 std::optional<Stream::Stepped> Stream::step_task(std::uint32_t number, std::uint32_t clock) {
     pes_.at(number).clock = clock;
-    return step(number) ? std::optional(last_task(number)) : std::nullopt;
+    return step_once(number) == WEFT_OK ? std::optional(last_task(number)) : std::nullopt;
 }
 
 // See weft_pe_step: after a task, the lane behind its own comes next. A firing is at the task that

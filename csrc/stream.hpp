@@ -99,7 +99,7 @@ class Stream {
 
   private:
     struct Pe {
-        AlignedBytes tables, constants, arena, state, context;
+        AlignedBytes tables, constants, arena, state, context, devices;
         std::vector<std::uint64_t> passed;  // by channel
         std::unique_ptr<std::atomic<bool>> is_busy;
         bool is_foreign = false;
@@ -109,9 +109,12 @@ class Stream {
     // Statuses are small; with a PE's number one makes a number, so that the two go together.
     static constexpr std::int64_t kStatuses = 1 << 16;
 
+    weft_pe_devices_t set_up_devices(Pe& pe, const weft_program_t& program);
+
     // Steps a PE once unless somebody else does; false if so.
     bool step_if_free(std::size_t pe, bool* out_worked);
     const weft_slot_row_t& slot(std::uint32_t pe, std::uint32_t slot) const;
+    weft_status_t step_once(std::uint32_t pe);
     Stepped last_task(std::uint32_t pe) const;
     void check(weft_status_t status, const char* what, std::uint32_t pe) const;
     void keep_failure(std::size_t pe, weft_status_t status);

@@ -118,22 +118,6 @@ weft_status_t weft_device_deactivate(weft_device_t *device)
     return WEFT_OK;
 }
 
-weft_status_t weft_device_open(weft_device_t *device)
-{
-    if (!is_ready(device)) return WEFT_E_ARGUMENT;
-    if (device->is_open) return WEFT_NO_CREDIT;
-    device->is_open = true;
-    return WEFT_OK;
-}
-
-weft_status_t weft_device_close(weft_device_t *device)
-{
-    if (!is_ready(device)) return WEFT_E_ARGUMENT;
-    if (!device->is_open) return WEFT_E_SEQUENCE;
-    device->is_open = false;
-    return WEFT_OK;
-}
-
 /* --- tickets ----------------------------------------------------------------------------------- */
 
 /* Whether `sequence` comes before `count`, of jobs so far. */
@@ -206,13 +190,15 @@ static bool stop(weft_device_t *device, const weft_job_t *job)
            device->config.driver->cancel(device, job) == WEFT_OK;
 }
 
-/* How the oldest job under way ended; WEFT_PENDING if it did not. */
-static weft_status_t judge(weft_device_t *device, const weft_job_t *job)
+/* How the oldest job under way ended; WEFT_PENDING if it did not, or if only the device knows and is
+ * not asked. */
+static weft_status_t judge(weft_device_t *device, const weft_job_t *job, bool asks)
 {
     weft_status_t status = outcome_of(job);
     if (status != WEFT_PENDING) return status;
     status = told_of(job);
     if (status == WEFT_PENDING && device->fault != WEFT_OK) return device->fault;
+    if (status == WEFT_PENDING && !asks) return status;
     if (status == WEFT_PENDING && device->config.driver->poll != NULL) {
         status = device->config.driver->poll(device, job);
     }
@@ -245,11 +231,11 @@ static void finish(weft_device_t *device, weft_job_t *job, weft_status_t status)
 #endif
 }
 
-static void collect(weft_device_t *device)
+static void collect(weft_device_t *device, bool asks)
 {
     while (device->done != device->started) {
         weft_job_t *job = job_at(device, device->done);
-        const weft_status_t status = judge(device, job);
+        const weft_status_t status = judge(device, job, asks);
         if (status == WEFT_PENDING) break;
         finish(device, job, status);
     }
@@ -295,17 +281,24 @@ static void start(weft_device_t *device)
     }
 }
 
-weft_status_t weft_device_poll(weft_device_t *device)
+/* What was just started is not asked about: it cannot be done yet, or, where the core does the work,
+ * the caller has other things to do first. */
+static weft_status_t advance(weft_device_t *device, bool asks)
 {
-    if (!is_ready(device)) return WEFT_E_ARGUMENT;
     const uint32_t first = device->started + device->done;
     uint32_t before;
     do {
         before = device->started + device->done;
-        collect(device);
+        collect(device, asks);
         start(device);
+        asks = false;
     } while (device->started + device->done != before);
     return before != first ? WEFT_OK : WEFT_IDLE;
+}
+
+weft_status_t weft_device_poll(weft_device_t *device)
+{
+    return is_ready(device) ? advance(device, true) : WEFT_E_ARGUMENT;
 }
 
 /* --- work -------------------------------------------------------------------------------------- */
@@ -350,7 +343,7 @@ weft_status_t weft_device_submit(weft_device_t *device, const weft_ticket_t *dep
     device->is_reserved = false;
     *out_ticket = (weft_ticket_t){device, sequence};
     weft_port_publish(&device->submitted, sequence + 1u);
-    (void)weft_device_poll(device);
+    (void)advance(device, false);
     return WEFT_OK;
 }
 
@@ -418,19 +411,19 @@ weft_status_t weft_device_cancel(const weft_ticket_t *ticket)
 {
     if (!is_job(ticket)) return WEFT_E_ARGUMENT;
     weft_device_t *device = ticket->device;
-    collect(device);
+    collect(device, false);
     weft_job_t *job = job_at(device, ticket->sequence);
     if (is_over(ticket) || outcome_of(job) != WEFT_PENDING) return WEFT_IDLE;
     if (is_before(ticket->sequence, device->started) && !stop(device, job)) return WEFT_PENDING;
     set_outcome(job, WEFT_E_CANCELLED);
-    (void)weft_device_poll(device);
+    (void)advance(device, false);
     return WEFT_OK;
 }
 
 weft_status_t weft_device_reset(weft_device_t *device)
 {
     if (!is_ready(device)) return WEFT_E_ARGUMENT;
-    collect(device);
+    collect(device, false);
     device->fault = call(device->config.driver->reset, device);
     while (device->started != device->submitted) take(device, job_at(device, device->started));
     while (device->done != device->submitted) {
@@ -439,17 +432,4 @@ weft_status_t weft_device_reset(weft_device_t *device)
         finish(device, job, outcome == WEFT_PENDING ? WEFT_E_CANCELLED : outcome);
     }
     return device->fault;
-}
-
-weft_status_t weft_device_last_error(const weft_device_t *device, weft_device_error_t *out_error)
-{
-    if (!is_ready(device) || out_error == NULL) return WEFT_E_ARGUMENT;
-    if (device->error.status == WEFT_OK) return WEFT_IDLE;
-    *out_error = device->error;
-    return WEFT_OK;
-}
-
-uint32_t weft_device_strays(const weft_device_t *device)
-{
-    return is_ready(device) ? weft_port_observe(&device->strays) : 0u;
 }

@@ -198,6 +198,25 @@ weft_status_t weft_pe_waits_for(const weft_pe_t *pe, uint32_t shard, weft_wait_t
     return WEFT_OK;
 }
 
+static uint8_t *slot_at(const weft_pe_t *pe, uint32_t slot, uint32_t offset)
+{
+    const weft_slot_row_t *row = weft_tables_slot(pe->tables, slot);
+    const uint32_t frame = pe->state[row->state] & (row->depth - 1u);
+    return pe->arena + row->offset + frame * row->frame_bytes + offset;
+}
+
+void *weft_pe_arena_at(const weft_pe_t *pe, uint32_t word)
+{
+    if ((word & WEFT_IN_SLOT) == 0u) return pe->arena + word;
+    return slot_at(pe, (word & ~WEFT_PLACE_MASK) >> WEFT_SLOT_SHIFT, word & WEFT_SLOT_OFFSET_MASK);
+}
+
+const void *weft_pe_at(const weft_pe_t *pe, uint32_t word)
+{
+    if ((word & WEFT_IN_CONSTANTS) != 0u) return pe->constants + (word & ~WEFT_PLACE_MASK);
+    return weft_pe_arena_at(pe, word);
+}
+
 /* As a port does it for other PEs: what is written stays in the arena. */
 static weft_status_t write_to_itself(const weft_pe_t *pe, const weft_box_t *box)
 {

@@ -16,13 +16,13 @@ from emulation.functions import Array as Memory
 from emulation.functions import FunctionCore, link_functions
 from hypothesis import given, settings
 
-from devices import bundled
 from devices.mac_array_cases import cases
 from devices.mac_array_jobs import FILL, job_of
 from devices.mac_array_reference import ARRAYS, Array, Case, result
 from weft.codegen.toolchain import gcc_target_toolchain, zig_target_toolchain
+from weft.devices import load_device
 
-FOLDER = bundled.folder("mac_array")
+FOLDER = load_device("mac_array").folder
 CALL = Path(__file__).parent / "emulation" / "mac_array_call.c"
 
 

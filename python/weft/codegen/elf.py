@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +39,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Symbol:
-    """A symbol with a name. Bit 0 of the ``address`` of a function is set."""
+    """A symbol with a name. Bit 0 of the ``address`` of a function is set. ``file`` is where a local
+    one is from, as far as the linker says it."""
 
     name: str
     address: int
@@ -46,6 +48,26 @@ class Symbol:
     is_function: bool
     is_global: bool
     is_defined: bool
+    file: str = ""
+
+
+def _symbols(table: SymbolTableSection) -> Iterator[Symbol]:
+    """Local ones follow the name of their file."""
+    file = ""
+    for symbol in table.iter_symbols():
+        if symbol["st_info"]["type"] == "STT_FILE":
+            file = symbol.name
+        is_global = symbol["st_info"]["bind"] in {"STB_GLOBAL", "STB_WEAK"}
+        if symbol.name:
+            yield Symbol(
+                symbol.name,
+                symbol["st_value"],
+                symbol["st_size"],
+                symbol["st_info"]["type"] == "STT_FUNC",
+                is_global,
+                symbol["st_shndx"] != "SHN_UNDEF",
+                "" if is_global else file,
+            )
 
 
 class ElfFile:
@@ -77,18 +99,7 @@ class ElfFile:
         table = file.get_section_by_name(".symtab")
         if not isinstance(table, SymbolTableSection):
             raise ToolchainError(f"{self.path} has no symbol table")
-        self.symbols = tuple(
-            Symbol(
-                symbol.name,
-                symbol["st_value"],
-                symbol["st_size"],
-                symbol["st_info"]["type"] == "STT_FUNC",
-                symbol["st_info"]["bind"] in {"STB_GLOBAL", "STB_WEAK"},
-                symbol["st_shndx"] != "SHN_UNDEF",
-            )
-            for symbol in table.iter_symbols()
-            if symbol.name
-        )
+        self.symbols = tuple(_symbols(table))
         #: (address, bytes) of what a loader puts into memory, by its place there.
         self.loaded = tuple(
             (segment["p_paddr"], segment["p_filesz"])

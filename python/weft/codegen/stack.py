@@ -24,8 +24,8 @@ _RESET, _EXCEPTION = "weft_image_reset", "weft_image_exception"
 # them into others.
 _EXECUTIVE = ("weft_pe_step", "step_lanes", "step_lane", "run_task", "await_jobs")
 _CHECKS_DEVICES = "weft_pe_init"
-# Those of runtime/src/device.c that call drivers.
-_CALL_DRIVERS = ("weft_device_", "call", "collect", "judge", "start", "stop")
+# What calls drivers: functions with this prefix, and local ones of that file.
+_DEVICE_API, _DEVICE_FILE = "weft_device_", "device.c"
 # In weft_program_t; bytes of a weft_kernel_t, whose first word is the function.
 _PROGRAM_KERNELS, _PROGRAM_COUNT, _PROGRAM_DEVICES, _KERNEL_BYTES = 4, 8, 16, 16
 # In weft_program_devices_t; bytes of a weft_device_setup_t, whose first word is the driver.
@@ -116,6 +116,8 @@ class _Calls:
     def __init__(self, bodies: Bodies, program: str) -> None:
         self._bodies = bodies
         self._drivers = _drivers(bodies.elf, program)
+        local = (s for s in bodies.elf.symbols if s.is_function and s.file == _DEVICE_FILE)
+        self._calling_drivers = {s.name.partition(".")[0] for s in local}
         self._serving_devices = _serving_devices(bodies.elf, program)
         self._executed = [*_kernels(bodies.elf, program), *self._serving_devices]
         self._known: dict[int, _Chain] = {}
@@ -145,7 +147,7 @@ class _Calls:
             return self._executed
         if plain == _CHECKS_DEVICES:
             return self._serving_devices
-        if self._drivers and plain.startswith(_CALL_DRIVERS):
+        if plain.startswith(_DEVICE_API) or plain in self._calling_drivers:
             return self._drivers
         raise ImageError(
             f"{name} calls through a pointer at {call.at:#x}, and nothing says what: "

@@ -103,11 +103,14 @@ class LaneRow:
 
 @dataclass(frozen=True)
 class Call:
-    """One call: index of the kernel in its program, and its argument words."""
+    """One call: index of the kernel in its program, and its argument words. Launches and awaits
+    have a ``device``, and a ``ticket``, counted from the PE's first."""
 
     kernel: int
     words: tuple[int, ...]
     comment: str = ""
+    device: int = 0
+    ticket: int | None = None
 
 
 @dataclass
@@ -154,12 +157,16 @@ class PeTables:
         calls: list[Row] = []
         args: list[Row] = []
         arg_count = 0
+        first_ticket = self.first_ticket
         for comment, made in self.tasks:
             tasks.append(((len(calls), len(made)), comment))
             for call in made:
                 calls.append(((call.kernel, arg_count), call.comment))
-                args.append((call.words, f"{comment}: {call.comment}"))
-                arg_count += len(call.words)
+                words = call.words
+                if call.ticket is not None:
+                    words = (*words, call.device, first_ticket + call.ticket)
+                args.append((words, f"{comment}: {call.comment}"))
+                arg_count += len(words)
         plain: list[Section] = [
             (name, [(astuple(row), "") for row in rows])
             for name, rows in (

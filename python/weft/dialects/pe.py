@@ -340,14 +340,18 @@ class ShardOp(IRDLOperation):
 
 @irdl_op_definition
 class ProgramOp(IRDLOperation):
-    """Code of one kind of PE: the kernels that it can call, by name, in the order of its table."""
+    """Code of one kind of PE: the kernels that it can call, by name, in the order of its table, and
+    the devices that it may use, which are those of PE number ``devices_of``."""
 
     name = "pe.program"
     sym_name = prop_def(SymbolNameConstraint())
     kernels = prop_def(ArrayAttr[StringAttr])
+    devices_of = opt_prop_def(IntegerAttr[I64])
     traits = traits_def(SymbolOpInterface())
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "$sym_name $kernels attr-dict-with-keyword"
+    assembly_format = (
+        "$sym_name $kernels (`devices` `of` $devices_of^)? attr-dict-with-keyword"
+    )
 
     def verify_(self) -> None:
         names = [k.data for k in self.kernels]

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from weft.codegen.runtime_sources import runtime_hash
+from weft.codegen.runtime_sources import device_units, runtime_hash
 from weft.codegen.toolchain import C_FLAGS, Toolchain, find_host_compiler
 from weft.errors import ToolchainError
 from weft.paths import cache_folder
@@ -45,7 +45,7 @@ def _sources(program: Program) -> list[str]:
     for part in ("src", "kernels", "port/host"):
         folder = program.folder / "runtime" / part
         files += sorted(f"runtime/{part}/{path.name}" for path in folder.glob("*.c"))
-    return files
+    return [*files, *device_units(program.folder)]
 
 
 def _key(program: Program, compiler: Toolchain, flags: tuple[str, ...]) -> str:

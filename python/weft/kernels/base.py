@@ -33,6 +33,8 @@ class Kernel(ABC):
     numbers: ClassVar[tuple[str, ...]]
     # Those of the pointers that are written.
     outputs: ClassVar[tuple[str, ...]]
+    # Whether kernels.c or the runtime has a function for it.
+    is_function: ClassVar[bool] = True
 
     @property
     @abstractmethod

@@ -25,6 +25,7 @@ class DeviceLaunch(Kernel):
     numbers: tuple[str, ...]  # type: ignore[misc]
     outputs: tuple[str, ...]  # type: ignore[misc]
     family = "launch"
+    is_function = False
 
     @property
     def name(self) -> str:
@@ -45,6 +46,7 @@ class _Await(Kernel):
     numbers = ()
     outputs = ()
     family = "await"
+    is_function = False
     name = "await"
     summary = "Waits for a job."
 

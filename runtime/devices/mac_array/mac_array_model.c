@@ -139,13 +139,20 @@ static bool can_saturate(const setting_t *setting, const uint8_t *block)
     return false;
 }
 
-static void add_window(const setting_t *setting, pass_t *pass,
-                       void (*add)(const setting_t *, pass_t *, ptrdiff_t))
+/* How the products of a pass are added up. */
+typedef enum way { WAY_WRAPPING, WAY_DEPTHWISE, WAY_SATURATING } way_t;
+
+static void add_window(const setting_t *setting, pass_t *pass, way_t way)
 {
     const weft_mac_array_job_t *job = setting->job;
     for (int32_t i = 0; i < job->kernel_h; ++i) {
         for (int32_t j = 0; j < job->kernel_w; ++j) {
-            add(setting, pass, (ptrdiff_t)i * job->tap_down + (ptrdiff_t)j * job->tap_right);
+            const ptrdiff_t at = (ptrdiff_t)i * job->tap_down + (ptrdiff_t)j * job->tap_right;
+            switch (way) {
+            case WAY_WRAPPING: add_tap(setting, pass, at); break;
+            case WAY_DEPTHWISE: add_tap_depthwise(setting, pass, at); break;
+            case WAY_SATURATING: add_tap_saturating(setting, pass, at); break;
+            }
             pass->weights += tap_bytes(job);
         }
     }
@@ -176,6 +183,7 @@ static void run_block(const setting_t *setting, const uint8_t *weights, int32_t 
     const uint8_t *x = (const uint8_t *)job->x + (is_depthwise ? first : 0);
     uint8_t *out = (uint8_t *)job->out + (ptrdiff_t)first * (job->out_bits / 8);
     const bool is_clamped = setting->saturates && can_saturate(setting, weights);
+    const way_t way = is_clamped ? WAY_SATURATING : is_depthwise ? WAY_DEPTHWISE : WAY_WRAPPING;
     pass_t pass;
     pass.channels = min32(CHANNELS, job->out_channels - first);
     for (int32_t row = 0; row < job->out_h; ++row) {
@@ -188,10 +196,7 @@ static void run_block(const setting_t *setting, const uint8_t *weights, int32_t 
                 pass.x[p] = at + (ptrdiff_t)min32(p, pixels - 1) * job->x_right;
                 for (int32_t o = 0; o < CHANNELS; ++o) pass.sums[p][o] = 0u;
             }
-            add_window(setting, &pass,
-                       is_clamped     ? add_tap_saturating
-                       : is_depthwise ? add_tap_depthwise
-                                      : add_tap);
+            add_window(setting, &pass, way);
             for (int32_t p = 0; p < pixels; ++p, to += job->out_right)
                 for (int32_t o = 0; o < pass.channels; ++o) store(setting, pass.sums[p][o], to, o);
         }

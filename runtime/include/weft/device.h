@@ -204,8 +204,21 @@ weft_status_t weft_device_deactivate(weft_device_t *device);
 /* A lock for users who take turns, say the executive and a firmware that sets the device up in its
  * own way: nothing but open looks at it. WEFT_NO_CREDIT if it is open already; close:
  * WEFT_E_SEQUENCE if it is not. */
-weft_status_t weft_device_open(weft_device_t *device);
-weft_status_t weft_device_close(weft_device_t *device);
+static inline weft_status_t weft_device_open(weft_device_t *device)
+{
+    if (device == NULL || !device->is_ready) return WEFT_E_ARGUMENT;
+    if (device->is_open) return WEFT_NO_CREDIT;
+    device->is_open = true;
+    return WEFT_OK;
+}
+
+static inline weft_status_t weft_device_close(weft_device_t *device)
+{
+    if (device == NULL || !device->is_ready) return WEFT_E_ARGUMENT;
+    if (!device->is_open) return WEFT_E_SEQUENCE;
+    device->is_open = false;
+    return WEFT_OK;
+}
 
 /* --- facts ------------------------------------------------------------------------------------- */
 
@@ -255,8 +268,8 @@ weft_status_t weft_ticket_state(const weft_ticket_t *ticket);
 /* --- order ------------------------------------------------------------------------------------- */
 
 /* Collects jobs that are over, in order, stops the oldest one if its deadline has passed, starts
- * those that can be. Once for each job in the queue at most, then it returns: WEFT_OK if anything
- * moved, WEFT_IDLE if not. To be called from any event loop. */
+ * those that can be. Each job in the queue moves on once at most, then it returns: WEFT_OK if
+ * anything moved, WEFT_IDLE if not. To be called from any event loop. */
 weft_status_t weft_device_poll(weft_device_t *device);
 
 /* Polls until at most `at_most_left` jobs are not over, or for `deadline_ticks` (1 to 2^31 - 1):
@@ -290,10 +303,20 @@ weft_status_t weft_device_reset(weft_device_t *device);
 
 /* The last failure of the device's own: what the driver reported, or a deadline; kept over a reset,
  * until the next init. WEFT_IDLE if there was none: then nothing is written. */
-weft_status_t weft_device_last_error(const weft_device_t *device, weft_device_error_t *out_error);
+static inline weft_status_t weft_device_last_error(const weft_device_t *device,
+                                                   weft_device_error_t *out_error)
+{
+    if (device == NULL || !device->is_ready || out_error == NULL) return WEFT_E_ARGUMENT;
+    if (device->error.status == WEFT_OK) return WEFT_IDLE;
+    *out_error = device->error;
+    return WEFT_OK;
+}
 
-/* Completions that were refused: not 0, and the driver is wrong. Any context. */
-uint32_t weft_device_strays(const weft_device_t *device);
+/* Completions that were refused: not 0, and the driver is wrong. For the device's thread. */
+static inline uint32_t weft_device_strays(const weft_device_t *device)
+{
+    return device != NULL && device->is_ready ? device->strays : 0u;
+}
 
 #ifdef __cplusplus
 }

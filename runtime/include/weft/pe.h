@@ -151,26 +151,12 @@ weft_status_t weft_pe_channel_release(weft_pe_t *pe, uint32_t channel);
 
 /* --- for generated code: the address behind one pointer word of an argument row --------------- */
 
-/* Where the frame that is being consumed lies. */
-static inline uint8_t *weft_pe_slot_at(const weft_pe_t *pe, uint32_t slot, uint32_t offset)
-{
-    const weft_slot_row_t *row = weft_tables_slot(pe->tables, slot);
-    const uint32_t frame = pe->state[row->state] & (row->depth - 1u);
-    return pe->arena + row->offset + frame * row->frame_bytes + offset;
-}
+/* In the arena, or in the frame of a slot that is being consumed. Not inline: every kernel would
+ * bring its own copies. */
+void *weft_pe_arena_at(const weft_pe_t *pe, uint32_t word);
 
-static inline void *weft_pe_arena_at(const weft_pe_t *pe, uint32_t word)
-{
-    if ((word & WEFT_IN_SLOT) == 0u) return pe->arena + word;
-    return weft_pe_slot_at(pe, (word & ~WEFT_PLACE_MASK) >> WEFT_SLOT_SHIFT,
-                           word & WEFT_SLOT_OFFSET_MASK);
-}
-
-static inline const void *weft_pe_at(const weft_pe_t *pe, uint32_t word)
-{
-    if ((word & WEFT_IN_CONSTANTS) != 0u) return pe->constants + (word & ~WEFT_PLACE_MASK);
-    return weft_pe_arena_at(pe, word);
-}
+/* The same, or in the constants. */
+const void *weft_pe_at(const weft_pe_t *pe, uint32_t word);
 
 /* SHA-256 (hex) of the runtime's sources that this binary was built from. */
 const char *weft_runtime_hash(void);

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from cffi import FFI
 
-from devices import bundled
 from devices.mac_array_jobs import FILL, job_of
 from devices.mac_array_reference import Array, Case
 from native.c_compilers import STRICT, require, succeed
+from weft.devices import load_device
 from weft.paths import runtime_folder
 
-_FOLDER = bundled.folder("mac_array")
+_DEVICE = load_device("mac_array")
 #: Bytes around the memory that a job may write.
 _GUARD = 64
 
@@ -40,12 +40,12 @@ class MacArrayLibrary:
 
     def __init__(self, folder: Path, compiler: str, *flags: str) -> None:
         path = folder / f"mac_array-{compiler}.so"
-        source = _FOLDER / "mac_array_model.c"
+        source = _DEVICE.folder / "mac_array_model.c"
         include = f"-I{runtime_folder() / 'include'}"
         command = [require(compiler), *STRICT, "-Wconversion", "-Wshadow", include, *flags]
         succeed([*command, "-shared", "-fPIC", source, "-o", path])
         self._ffi = FFI()
-        self._ffi.cdef(_declarations((_FOLDER / "mac_array.h").read_text(encoding="utf-8")))
+        self._ffi.cdef(_declarations(_DEVICE.header.read_text(encoding="utf-8")))
         self._library: Any = self._ffi.dlopen(str(path))
 
     def run(self, case: Case, array: Array, *, pixel_gap: int = 0, row_gap: int = 0) -> np.ndarray:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from devices import bundled
+from weft.devices import load_device
 
-TIMING = bundled.description("dma")["timing"]
+TIMING = load_device("dma").timing
 timing = bundled.module("dma", "timing")
 LOCAL, PE, DRAM = timing.LOCAL, timing.PE, timing.DRAM
 

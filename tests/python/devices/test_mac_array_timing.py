@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from devices import bundled
+from weft.devices import load_device
 
-TIMING = bundled.description("mac_array")["timing"]
+TIMING = load_device("mac_array").timing
 timing = bundled.module("mac_array", "timing")
 PAGE = Path(__file__).parents[3] / "docs" / "design" / "mac-array.md"
 
@@ -94,6 +98,49 @@ def test_taps_that_are_neighbours_are_fetched_together() -> None:
     apart = together | {"tap_right": 16, "x_right": 48}
     assert timing.cycles(together, TIMING, {}) == 32 + 24 + (4 * 2 + 16) // 4 + 16
     assert timing.cycles(apart, TIMING, {}) == 32 + 24 + (4 * 3 + 16) // 4 + 16
+
+
+def touched_words(numbers: dict[str, int], row: int, column: int) -> int:
+    """Words of 16 bytes that the window of a pixel touches, run by run, with x at address 0."""
+    is_depthwise = bool(numbers["flags"] & timing.DEPTHWISE)
+    length = timing.CHANNELS if is_depthwise else numbers["channels"]
+    start = row * numbers["x_down"] + column * numbers["x_right"]
+    runs: list[list[int]] = []
+    for i, j in product(range(numbers["kernel_h"]), range(numbers["kernel_w"])):
+        at = start + i * numbers["tap_down"] + j * numbers["tap_right"]
+        if runs and runs[-1][1] == at and not is_depthwise:
+            runs[-1][1] += length
+        else:
+            runs.append([at, at + length])
+    return sum((end - 1) // 16 - begin // 16 + 1 for begin, end in runs)
+
+
+@settings(max_examples=100 * settings().max_examples)
+@given(
+    st.tuples(st.integers(1, 3), st.integers(1, 9), st.just(16)),
+    st.sampled_from([1, 3, 8, 16, 24, 48]),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.integers(1, 2),
+    st.booleans(),
+    st.sampled_from([0, 1, 8, 16]),
+)
+def test_no_window_touches_more_words_than_are_fetched(
+    out: tuple[int, int, int],
+    channels: int,
+    kernel: tuple[int, int],
+    stride: int,
+    depthwise: bool,
+    gap: int,
+) -> None:
+    """With the words of every window counted one by one; ``gap`` bytes lie between rows."""
+    numbers = job(out, channels, kernel, stride, depthwise=depthwise)
+    numbers["x_down"] += gap * stride
+    numbers["tap_down"] += gap
+    most = max(touched_words(numbers, h, w) for h, w in product(range(out[0]), range(out[1])))
+    fetches = timing._fetches(numbers, 16)
+    assert most * timing.PIXELS <= fetches
+    if all(numbers[name] % 16 == 0 for name in ("x_down", "x_right", "tap_down", "tap_right")):
+        assert most * timing.PIXELS == fetches
 
 
 def test_a_wider_job_never_takes_less_time() -> None:
