@@ -52,7 +52,8 @@ class Facts:
 class DeviceDescription:
     """One kind of device. Paths are absolute.
 
-    ``driver`` is the C symbol of its ``weft_device_driver_t``. ``conformance`` are the sources that
+    ``driver`` is the C symbol of its ``weft_device_driver_t``, ``context`` the C type that it keeps
+    an instance in, None if it needs none. ``conformance`` are the sources that
     define ``weft_device_cts_adapter``, ``options`` the facts that a machine file may override, each
     with the values that it may have, ``timing`` the data of its timing formula.
     """
@@ -65,6 +66,7 @@ class DeviceDescription:
     driver: str
     descriptor: Descriptor
     facts: Facts
+    context: str | None = None
     conformance: tuple[Path, ...] = ()
     lowering: Path | None = None
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)

@@ -75,7 +75,7 @@ class _Reader(TomlReader):
 
     def device(self) -> DeviceDescription:
         needed = ("format", "name", "header", "sources", "driver", "descriptor", "facts")
-        optional = ("description", "conformance", "lowering", "options", "timing")
+        optional = ("description", "context", "conformance", "lowering", "options", "timing")
         keys = {**dict.fromkeys(needed, True), **dict.fromkeys(optional, False)}
         data = self.table(self.load(), "the file", keys)
         self.check_format(data["format"], FORMAT)
@@ -93,6 +93,7 @@ class _Reader(TomlReader):
             driver=self.identifier(data["driver"], "driver"),
             descriptor=self.descriptor(data["descriptor"]),
             facts=facts,
+            context=self.identifier(data["context"], "context") if "context" in data else None,
             conformance=tuple(self.list_of(data.get("conformance", []), "conformance", self.file)),
             lowering=self.file(data["lowering"], "lowering") if "lowering" in data else None,
             options=self.options(data.get("options", {}), data["facts"]),

@@ -15,6 +15,7 @@ from weft.machines.model import (
     LINKS,
     PURPOSES,
     CostData,
+    DeviceUse,
     Machine,
     MemoryRegion,
     Pe,
@@ -95,7 +96,8 @@ class _Reader(TomlReader):
     def pe_class(self, name: str, data: Any) -> PeClass:
         where = f"pe_class.{name}"
         keys = dict.fromkeys(("core", "clock_mhz", "memory"), True)
-        data = self.table(data, where, {**keys, "stack_bytes": False, "cost": False})
+        optional = dict.fromkeys(("stack_bytes", "cost", "devices"), False)
+        data = self.table(data, where, {**keys, **optional})
         core = self.text(data["core"], f"{where}.core")
         if core not in _CORES:
             self.fail(f"{where}.core", f"'{core}' is not known; known are {', '.join(_CORES)}")
@@ -104,7 +106,8 @@ class _Reader(TomlReader):
         self.check_memory(memory, f"{where}.memory")
         clock = self.integer(data["clock_mhz"], f"{where}.clock_mhz", 1, 10_000)
         cost = self.cost(data.get("cost", {}), f"{where}.cost")
-        return PeClass(name, core, clock * 1_000_000, stack, tuple(memory), cost)
+        devices = self.devices(data.get("devices", []), f"{where}.devices")
+        return PeClass(name, core, clock * 1_000_000, stack, tuple(memory), cost, devices)
 
     def stack(self, value: Any, where: str) -> int | None:
         if value == _AUTO:
@@ -115,13 +118,39 @@ class _Reader(TomlReader):
         return stack
 
     def cost(self, data: Any, where: str) -> CostData:
-        general = ("mac", "element", "byte", "message", "firing")
+        general = ("mac", "element", "byte", "message", "firing", "job", "requantize")
         data = self.table(data, where, dict.fromkeys((*general, *COSTS_BY_KIND), False))
         found: dict[str, Any] = {
             k: self.cycles(data[k], f"{where}.{k}") for k in general if k in data
         }
         found |= {k: self.by_kind(data.get(k, {}), f"{where}.{k}") for k in COSTS_BY_KIND}
         return CostData(**found)
+
+    def devices(self, data: Any, where: str) -> tuple[DeviceUse, ...]:
+        """Devices of a class. What a kind is and has is for the compiler to find out; a folder is
+        given relative to the machine file."""
+        uses = tuple(self.list_of(data, where, self.device))
+        names = [use.name for use in uses]
+        for name in names:
+            if names.count(name) > 1:
+                self.fail(where, f"'{name}' is there twice; give each a name")
+        return uses
+
+    def device(self, data: Any, where: str) -> DeviceUse:
+        if isinstance(data, str):
+            data = {"kind": data}
+        data = self.table(data, where, {"kind": True, "name": False, "options": False})
+        kind = self.text(data["kind"], f"{where}.kind")
+        if "/" in kind:
+            kind = str((self.path.parent / kind).resolve())
+        options = data.get("options", {})
+        if not isinstance(options, dict):
+            self.fail(f"{where}.options", f"must be a table, not {options!r}")
+        for key, value in options.items():
+            if not isinstance(value, str | int | bool):
+                self.fail(f"{where}.options.{key}", f"must be a number or a text, not {value!r}")
+        name = self.identifier(data.get("name", kind.rsplit("/", 1)[-1]), f"{where}.name")
+        return DeviceUse(name, kind, tuple(sorted(options.items())))
 
     def by_kind(self, data: Any, where: str) -> dict[str, float]:
         if not isinstance(data, dict):
@@ -232,3 +261,27 @@ class _Reader(TomlReader):
         data = self.table(data, where, {"pe": True, "pe_class": True})
         pe = self.pe(data["pe"], f"{where}.pe")
         return pe, self.known_class(data["pe_class"], f"{where}.pe_class", classes)
+
+
+def device_use(text: str) -> DeviceUse:
+    """A device as the command line names it: ``KIND``, ``KIND:OPTION=VALUE,...`` or
+    ``NAME=KIND:...``. A kind with a slash is a folder. Raises ``MachineError``."""
+    where, _, settings = text.partition(":")
+    name, equals, kind = where.rpartition("=")
+    options: dict[str, Any] = {}
+    for setting in settings.split(",") if settings else []:
+        key, given, value = setting.partition("=")
+        if not given:
+            raise MachineError(f"device '{text}': '{setting}' is no OPTION=VALUE")
+        options[key.strip()] = _value(value.strip())
+    own = name if equals else Path(kind).name
+    if not own.isidentifier():
+        raise MachineError(f"device '{text}': '{own}' is no name; write NAME=KIND")
+    folder = str(Path(kind).resolve()) if "/" in kind else kind
+    return DeviceUse(own, folder, tuple(sorted(options.items())))
+
+
+def _value(text: str) -> str | int | bool:
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if text.lstrip("-").isdigit() else text

@@ -198,7 +198,8 @@ def _link_image(device: DeviceDescription, elf: Path, flags: Sequence[str]) -> N
     runtime = runtime_folder()
     script = elf.parent / "suite.ld"
     script.write_text(linker_script([_CODE, _DATA], _STACK_BYTES), encoding="ascii")
-    port = [runtime / "port/cortex_m" / name for name in ("port.c", "startup.c", "string.c")]
+    names = ("port.c", "mail.c", "dram.c", "startup.c", "string.c")
+    port = [runtime / "port/cortex_m" / name for name in names]
     sources = [*suite_sources(device), runtime / "cts/device/target_main.c", *port]
     objects = []
     for number, source in enumerate(sources):

@@ -8,12 +8,13 @@ lined up by themselves; places on one PE share equal ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr, i64
 
+from weft.devices.accelerator import Accelerator
 from weft.dialects.fabric import (
     FRAME_ALIGNMENT,
     ChannelOp,
@@ -24,12 +25,13 @@ from weft.dialects.fabric import (
     values_of,
 )
 from weft.dialects.pe import BufferOp, ConstantOp, ProgramOp, ShardOp, SlotOp
+from weft.kernels.device import AWAIT
 from weft.kernels.view import ITEM_BYTES
 from weft.transforms.compilation import Compilation
 from weft.transforms.pack import Item, pack
 
 BUFFER_ALIGNMENT = FRAME_ALIGNMENT
-# The constants of a program are read word by word.
+# The constants of a program are read word by word, unless a device reads them.
 CONSTANT_ALIGNMENT = 4
 
 
@@ -52,10 +54,10 @@ class PeMemory:
         self.arena_bytes = _align(at + size, BUFFER_ALIGNMENT)
         return at
 
-    def constant(self, key: str, size: int) -> int:
+    def constant(self, key: str, size: int, alignment: int = CONSTANT_ALIGNMENT) -> int:
         """The address of a constant, which is there once."""
         if key not in self.constants:
-            at = _align(self.constants_bytes, CONSTANT_ALIGNMENT)
+            at = _align(self.constants_bytes, max(alignment, CONSTANT_ALIGNMENT))
             self.constants[key] = at
             self.constants_bytes = at + size
         return self.constants[key]
@@ -89,12 +91,13 @@ def plan_memory(compilation: Compilation) -> Compilation:
     for pe in pes:
         pe.take(pe.scratch_bytes)
     for place in mesh.places:
-        _lay_out(place, shards[place.template_name], pes[place.pe_index])
+        shard = shards[place.template_name]
+        _lay_out(place, shard, pes[place.pe_index], compilation.alignments)
     for channel in mesh.channels:
         if not channel.is_input:
             size = channel_bytes(mesh, channel) * int(channel.depth.value.data)
             channel.at = IntegerAttr(pes[channel.pe_index].take(size), i64)
-    _add_programs(mesh, shards)
+    _add_programs(mesh, shards, compilation.devices)
     module.verify()
     facts = {**compilation.facts, "memory": pes, "packing": bounds}
     return replace(compilation, module=module, facts=facts)
@@ -114,7 +117,7 @@ def _pack(shard: ShardOp) -> dict[str, Any]:
     }
 
 
-def _lay_out(place: PlaceOp, shard: ShardOp, pe: PeMemory) -> None:
+def _lay_out(place: PlaceOp, shard: ShardOp, pe: PeMemory, alignments: Mapping[str, int]) -> None:
     depths = values_of(place.depths)
     slots = shard.of_type(SlotOp)
     place.slots_at = integers(
@@ -124,28 +127,47 @@ def _lay_out(place: PlaceOp, shard: ShardOp, pe: PeMemory) -> None:
     # A constant that only gave a view its shape has no bytes here.
     place.constants_at = integers(
         [
-            pe.constant(key.data, sizes[i]) if i in sizes else 0
+            pe.constant(key.data, sizes[i], alignments.get(key.data, 1)) if i in sizes else 0
             for i, key in enumerate(place.constants)
         ]
     )
 
 
-def _add_programs(mesh: MeshOp, shards: dict[str, ShardOp]) -> None:
-    """One program for every set of kernels that a PE calls."""
-    wanted: dict[int, set[str]] = {}
-    for place in mesh.places:
-        wanted.setdefault(place.pe_index, set()).update(shards[place.template_name].kernel_names)
-    kinds: dict[Sequence[str], None] = dict.fromkeys(
-        tuple(sorted(wanted[pe])) for pe in sorted(wanted) if pe != mesh.host_index
-    )
+def _add_programs(
+    mesh: MeshOp,
+    shards: dict[str, ShardOp],
+    devices: Mapping[int, tuple[Accelerator, ...]],
+) -> None:
+    """One program for every set of kernels that PEs with the same devices call."""
+    kinds: dict[tuple[Any, ...], int] = {}
+    wanted = kernels_of_pes(mesh, shards)
+    for pe, kernels in wanted.items():
+        if pe != mesh.host_index:
+            kinds.setdefault(program_key(kernels, devices.get(pe, ())), pe)
     block = mesh.body.block
     first = block.first_op
     assert first is not None
-    for number, kernels in enumerate(kinds):
+    for number, ((kernels, used), pe) in enumerate(kinds.items()):
         program = ProgramOp(
             properties={
                 "sym_name": StringAttr(f"p{number}"),
                 "kernels": ArrayAttr(StringAttr(k) for k in kernels),
+                "devices_of": IntegerAttr(pe, i64) if used else None,
             }
         )
         block.insert_op_before(program, first)
+
+
+def program_key(
+    kernels: Sequence[str], devices: tuple[Accelerator, ...]
+) -> tuple[tuple[str, ...], tuple[Accelerator, ...]]:
+    """PEs with the same key run the same program: ``kernels`` are those that one calls."""
+    return tuple(kernels), devices if AWAIT.name in kernels else ()
+
+
+def kernels_of_pes(mesh: MeshOp, shards: Mapping[str, ShardOp]) -> dict[int, tuple[str, ...]]:
+    """The kernels that each PE calls, sorted; by PE."""
+    wanted: dict[int, set[str]] = {}
+    for place in mesh.places:
+        wanted.setdefault(place.pe_index, set()).update(shards[place.template_name].kernel_names)
+    return {pe: tuple(sorted(wanted[pe])) for pe in sorted(wanted)}

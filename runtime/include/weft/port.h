@@ -70,6 +70,14 @@ static inline weft_status_t weft_port_write_runs(const struct weft_pe *pe, uint3
     return WEFT_OK;
 }
 
+/* Read `bytes` bytes from `offset` of the DRAM that `pe` reaches, or write them there. They return when
+ * the bytes are there. WEFT_E_ARGUMENT if there is no DRAM, or if they would leave it. For devices
+ * that move data; the executive needs neither. Thread context. */
+weft_status_t weft_port_dram_read(const struct weft_pe *pe, uint32_t offset, void *to,
+                                  uint32_t bytes);
+weft_status_t weft_port_dram_write(const struct weft_pe *pe, uint32_t offset, const void *from,
+                                   uint32_t bytes);
+
 /* Have weft_pe_deliver_arrival called on PE number `to`, after what was written before, with the
  * epoch of `pe`. Thread context. What a signal returns becomes the fault of `pe`, if it is one: a
  * port that knows what came of the delivery says so. */

@@ -77,6 +77,34 @@ weft_status_t weft_port_write_box(const weft_pe_t *pe, uint32_t to, const weft_b
     return WEFT_OK;
 }
 
+/* Where `bytes` bytes of DRAM are; null if they are not all there. */
+static uint8_t *dram_at(const weft_pe_t *pe, uint32_t offset, uint32_t bytes)
+{
+    const weft_host_mesh_t *mesh = pe->port;
+    if (mesh == NULL || mesh->dram == NULL || offset > mesh->dram_bytes ||
+        bytes > mesh->dram_bytes - offset) {
+        return NULL;
+    }
+    return mesh->dram + offset;
+}
+
+weft_status_t weft_port_dram_read(const weft_pe_t *pe, uint32_t offset, void *to, uint32_t bytes)
+{
+    const uint8_t *from = dram_at(pe, offset, bytes);
+    if (from == NULL) return WEFT_E_ARGUMENT;
+    memcpy(to, from, bytes);
+    return WEFT_OK;
+}
+
+weft_status_t weft_port_dram_write(const weft_pe_t *pe, uint32_t offset, const void *from,
+                                   uint32_t bytes)
+{
+    uint8_t *to = dram_at(pe, offset, bytes);
+    if (to == NULL) return WEFT_E_ARGUMENT;
+    memcpy(to, from, bytes);
+    return WEFT_OK;
+}
+
 static weft_status_t post(const weft_pe_t *pe, weft_host_signal_t signal)
 {
     const weft_host_mesh_t *mesh = pe->port;

@@ -101,6 +101,20 @@ weft_status_t weft_port_write_box(const struct weft_pe *pe, uint32_t to, const w
     return weft_port_write_runs(pe, to, box);
 }
 
+weft_status_t weft_port_dram_read(const struct weft_pe *pe, uint32_t offset, void *to,
+                                  uint32_t bytes)
+{
+    (void)pe, (void)offset, (void)to, (void)bytes;
+    return WEFT_E_ARGUMENT;
+}
+
+weft_status_t weft_port_dram_write(const struct weft_pe *pe, uint32_t offset, const void *from,
+                                   uint32_t bytes)
+{
+    (void)pe, (void)offset, (void)from, (void)bytes;
+    return WEFT_E_ARGUMENT;
+}
+
 weft_status_t weft_port_signal_arrival(const struct weft_pe *pe, uint32_t to, uint32_t slot,
                                        uint32_t producer, uint32_t frame)
 {
