@@ -21,7 +21,7 @@ def failed(checks: list[Check]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("compiler", "flags"), [("gcc", ()), ("clang", ()), ("gcc", SANITIZE), ("clang", ("-DNDEBUG",))]
+    ("compiler", "flags"), [("gcc", ()), ("clang", ()), ("gcc", SANITIZE)]
 )
 @pytest.mark.parametrize("name", bundled_devices())
 def test_bundled_devices_pass(
