@@ -89,9 +89,11 @@ def run_passes(
     machine: Machine | None = None,
     dump: Dump | None = None,
     generated: Collection[str] = (),
+    lanes: bool = True,
 ) -> Compilation:
     """From a stage graph to a mesh with addresses and routes. With a ``machine``, what the model of
     time says of it is among the facts. Kernels of the families ``generated`` are not hand-written.
+    ``lanes`` as in ``plan_memory``.
     """
     dump = dump or Dump(None)
     compilation = to_mesh(stages, mapping, pe_count)
@@ -101,10 +103,14 @@ def run_passes(
     if machine is not None:
         (mesh,) = compilation.module.ops
         assert isinstance(mesh, MeshOp)
-        facts = {**compilation.facts, "timing": timing(mesh, machine, mapping.source).facts()}
-        compilation = replace(compilation, facts=facts)
+        timed = timing(mesh, machine, mapping.source)
+        facts = {"timing": timed.facts(), "firings": timed.firings, "transfers": timed.transfers}
+        compilation = replace(compilation, facts={**compilation.facts, **facts})
     for name, run in PASSES:
-        chosen = partial(choose_kernels, generated=generated) if run is choose_kernels else run
-        compilation = chosen(compilation)
+        if run is choose_kernels:
+            run = partial(choose_kernels, generated=generated)
+        elif run is plan_memory:
+            run = partial(plan_memory, lanes=lanes)
+        compilation = run(compilation)
         dump.module(name, compilation.module)
     return compilation
