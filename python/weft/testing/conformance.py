@@ -189,7 +189,7 @@ def _on_cortex_m4(device: DeviceDescription, folder: Path, flags: Sequence[str])
 
 
 def link_image(device: DeviceDescription, elf: Path, flags: Sequence[str]) -> None:
-    """The suite on ``device``, an image for ``REGIONS`` of memory. Leaves objects beside ``elf``."""
+    """The suite on ``device``, an image for ``REGIONS``. Leaves objects beside ``elf``."""
     toolchain = find_target_toolchain("cortex-m4")
     if toolchain is None:
         raise DeviceError(
