@@ -275,8 +275,9 @@ static void start(weft_device_t *device)
             if (status == WEFT_PENDING) break;
         }
         take(device, job);
-        if (status == WEFT_OK)
+        if (status == WEFT_OK) {
             status = hear(device, job, device->config.driver->start(device, job));
+        }
         set_outcome(job, status);
     }
 }
