@@ -126,6 +126,16 @@ py::list waits(const Stream& stream, std::uint32_t pe) {
     return found;
 }
 
+py::object step_task(Stream& stream, std::uint32_t pe, std::uint32_t clock) {
+    std::optional<Stream::Stepped> stepped;
+    {
+        const py::gil_scoped_release release;
+        stepped = stream.step_task(pe, clock);
+    }
+    if (!stepped) return py::none();
+    return py::make_tuple(stepped->shard, stepped->task, stepped->is_last);
+}
+
 // (kind, from, to, epoch, three arguments) of each.
 py::list take_signals(Stream& stream) {
     py::list found;
@@ -172,6 +182,19 @@ void register_stream(py::module_& m) {
             "caller.")
         .def("step", &Stream::step, py::arg("pe"), py::call_guard<py::gil_scoped_release>(),
              "Steps a PE once; True if it did something.")
+        .def("step_by_clock", &Stream::step_by_clock,
+             "Before `connect`: no workers, PEs are stepped with `step_task`, and the caller "
+             "delivers their signals.")
+        .def("step_task", &step_task, py::arg("pe"), py::arg("clock"),
+             "Steps a PE once, whose clock shows `clock` meanwhile, modulo 2^32: the shard and the "
+             "task that was run, and whether the firing ended with it; None if it did nothing.")
+        .def("announced_bytes", &Stream::announced_bytes, py::arg("pe"), py::arg("slot"),
+             py::arg("producer"), "How many bytes an arrival there announces.")
+        .def("progress", &Stream::progress, py::arg("pe"), py::arg("channel"),
+             "Frames of an input that the PE has consumed, or of an output that are whole or were, "
+             "modulo 2^32.")
+        .def("depth", &Stream::depth, py::arg("pe"), py::arg("channel"),
+             "Frames that the slot of a channel has room for.")
         .def("take_signals", &take_signals,
              "What PEs have said since, in order: (kind, from, to, epoch, three arguments).")
         .def(

@@ -49,6 +49,8 @@ from weft.transforms.plan_memory import (
 )
 
 _DIRECTIONS = {"in": 0, "out": 1}
+# Tasks that a template has beside its stages.
+_NO_STAGES = ("border", "copy")
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,14 @@ class ChannelEnd:
 
 @dataclass(frozen=True)
 class PeTask:
-    """For reports: the stage that a task is for."""
+    """For reports: the stage that a task is for. ``part`` is its label in the template; None for
+    what is no stage there."""
 
     label: str
     stage: str
     macs: int
     kernels: tuple[str, ...]
+    part: str | None
     jobs: tuple[PeJob, ...] = ()
     awaits: tuple[int, ...] = ()
     raw_sums: int = 0
@@ -214,8 +218,10 @@ class _MeshWriter:
                     calls.append(self.call(op, place, slots))
             tickets.hand_on(task)
             names = tuple(sorted({c.kernel_name for c in task.calls}))
-            macs = int(task.macs.value.data)
-            row = PeTask(label, kind, macs, names, tuple(jobs), tuple(awaited), _raw_sums(task))
+            is_part = task.stage.data not in _NO_STAGES
+            part = task.label.data if is_part else None
+            macs, sums = int(task.macs.value.data), _raw_sums(task)
+            row = PeTask(label, kind, macs, names, part, tuple(jobs), tuple(awaited), sums)
             made.append((row, calls))
         self.tables[place.pe_index].tickets += tickets.count
         return made

@@ -11,16 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, lcm, prod
+from math import ceil, prod
 
 from weft.dialects.fabric import MeshOp, PlaceOp, Port, TemplateOp
-from weft.dialects.stages import Stage
-from weft.dialects.stages.base import elements, shape_of
 from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
-from weft.machines.model import CostData, Machine
-from weft.mapping.cost import work_cycles
+from weft.machines.model import Machine, PeClass
 from weft.mapping.depths import Ring, choose_depths
+from weft.mapping.firing_cycles import FiringCycles, StageWork, firing_cycles, stage_work
 from weft.mapping.mapping import DRAM, HOST
 from weft.mapping.marked_graph import (
     Bound,
@@ -37,13 +35,25 @@ _SLOTS_IN_TEXT = 3
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """What a frame of a channel takes of a link to the outside, in ticks. ``link`` is None where
+    frames need none, or none whose rate is known."""
+
+    link: str | None
+    ticks: int
+
+
+@dataclass(frozen=True)
 class Timing:
-    """What the model of time says of a mesh. Rates in frames a second."""
+    """What the model of time says of a mesh. Rates in frames a second; ``firings`` of every place,
+    ``transfers`` of every channel."""
 
     predicted_fps: float
     guaranteed_fps: float
     limited_by: str
     kind: str
+    firings: tuple[FiringCycles, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
 
     def facts(self) -> dict[str, object]:
         """For the manifest."""
@@ -73,8 +83,10 @@ class _Timer:
         self.places = mesh.places
         self.tensors = mesh.tensors
         self.templates = mesh.templates
-        self.ticks = lcm(*(c.clock_hz for c in machine.classes.values()))
-        self.work: dict[tuple[str, str], float] = {}
+        self.ticks = machine.tick_hz
+        self.work: dict[tuple[str, str], list[StageWork]] = {}
+        self.firings: list[FiringCycles] = []
+        self.transfers: list[Transfer] = []
         self.names = self.names_of_places()
         self.ports = [mesh.ports(p, self.templates[p.template_name]) for p in self.places]
         self.transitions: list[Transition] = []
@@ -108,14 +120,11 @@ class _Timer:
                 producers = self.producers(writers.get(read.tensor, []), read, number, sent)
                 self.add_ring(producers, self.names[number], read, (number, index))
         self.add_outside(writers, sent)
+        self.firings = [self.firing(p, s) for p, s in zip(self.places, sent, strict=True)]
         for number, place in enumerate(self.places):
-            self.transitions.append(
-                Transition(
-                    self.names[number],
-                    self.cycles(place, sent[number]),
-                    self.resource(place.pe_index),
-                )
-            )
+            ticks = self.ticks_of(place, self.firings[number])
+            resource = self.resource(place.pe_index)
+            self.transitions.append(Transition(self.names[number], ticks, resource))
 
     def producers(
         self, writers: Sequence[tuple[int, Port]], read: Port, reader: int, sent: list[Sent]
@@ -151,12 +160,14 @@ class _Timer:
         for channel in self.mesh.channels:
             tensor = self.tensors[channel.tensor_index]
             size = prod(tensor.shape) * ITEM_BYTES[tensor.dtype]
-            ticks = ceil(size * self.ticks / rate) if rate is not None and by_link else 0
+            transfer = Transfer(None, 0)
+            if rate is not None and by_link:
+                transfer = Transfer(self.link(), ceil(size * self.ticks / rate))
+            self.transfers.append(transfer)
             kind = "input" if channel.is_input else "output"
             label = tensor.label.data if channel.is_input else channel.label.data
             name = f"{kind} {label}"
-            resource = self.link() if rate is not None and by_link else name
-            self.transitions.append(Transition(name, ticks, resource))
+            self.transitions.append(Transition(name, transfer.ticks, transfer.link or name))
             if not channel.is_input:
                 made = writers.get(channel.tensor_index, [])
                 pairs = tuple((self.names[number], name) for number, _ in made)
@@ -165,18 +176,28 @@ class _Timer:
                 self.rings.append(Ring(pairs, size, int(channel.depth.value.data)))
                 self.owners.append((-1, 0))
 
-    def cycles(self, place: PlaceOp, sent: Sent) -> int:
-        """In ticks."""
+    def class_of(self, place: PlaceOp) -> PeClass | None:
+        """None for the host, whose firings take no time."""
         if place.pe_index >= len(self.usable):
-            return 0
-        pe_class = self.machine.class_of(self.usable[place.pe_index])
+            return None
+        return self.machine.class_of(self.usable[place.pe_index])
+
+    def ticks_of(self, place: PlaceOp, firing: FiringCycles) -> int:
+        pe_class = self.class_of(place)
+        return 0 if pe_class is None else firing.total * (self.ticks // pe_class.clock_hz)
+
+    def firing(self, place: PlaceOp, sent: Sent) -> FiringCycles:
         template = self.templates[place.template_name]
         assert isinstance(template, TemplateOp)
-        key = place.template_name, pe_class.name
+        pe_class = self.class_of(place)
+        key = place.template_name, "" if pe_class is None else pe_class.name
+        cost = None if pe_class is None else pe_class.cost
         if key not in self.work:
-            self.work[key] = _work(template, pe_class.cost)
-        sending = sent.bytes * pe_class.cost.byte + sent.messages * pe_class.cost.message
-        return ceil(self.work[key] + sending) * (self.ticks // pe_class.clock_hz)
+            self.work[key] = stage_work(template, cost)
+        if cost is None:
+            return firing_cycles(self.work[key], 0.0, 0.0)
+        sending = sent.bytes * cost.byte + sent.messages * cost.message
+        return firing_cycles(self.work[key], cost.firing, sending)
 
 
 def _runs(common: Box, *layouts: Box) -> int:
@@ -188,15 +209,6 @@ def _runs(common: Box, *layouts: Box) -> int:
     return prod(common.shape[:axis])
 
 
-def _work(template: TemplateOp, cost: CostData) -> float:
-    """Cycles of one firing without its sends."""
-    total = cost.firing
-    for op in template.graph.body.block.ops:
-        if isinstance(op, Stage):
-            total += work_cycles(op, elements(op.result), [1, *shape_of(op.result)][-1], cost)
-    return total
-
-
 def _timer(mesh: MeshOp, machine: Machine, source: str | int) -> _Timer:
     timer = _Timer(mesh, machine, source)
     timer.run()
@@ -205,7 +217,10 @@ def _timer(mesh: MeshOp, machine: Machine, source: str | int) -> _Timer:
 
 def marked_graph(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> MarkedGraph:
     """The marked graph of a mesh whose templates are still stage graphs."""
-    timer = _timer(mesh, machine, source)
+    return _graph(_timer(mesh, machine, source))
+
+
+def _graph(timer: _Timer) -> MarkedGraph:
     channels = tuple(
         Channel(producer, consumer, ring.least)
         for ring in timer.rings
@@ -216,15 +231,18 @@ def marked_graph(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> Ma
 
 def timing(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> Timing:
     """The rate that no schedule exceeds, the one that taking turns cannot miss, and what limits."""
-    graph = marked_graph(mesh, machine, source)
+    timer = _timer(mesh, machine, source)
+    graph = _graph(timer)
     bound: Bound = throughput_bound(graph)
-    ticks = lcm(*(c.clock_hz for c in machine.classes.values()))
+    ticks = timer.ticks
     slowest = round_robin_period(graph)
     return Timing(
         float(ticks / bound.period_cycles) if bound.period_cycles else 0.0,
         float(ticks / slowest) if slowest else 0.0,
         _limited_by(bound),
         bound.kind,
+        tuple(timer.firings),
+        tuple(timer.transfers),
     )
 
 

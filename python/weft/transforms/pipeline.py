@@ -103,8 +103,9 @@ def run_passes(
     if machine is not None:
         (mesh,) = compilation.module.ops
         assert isinstance(mesh, MeshOp)
-        facts = {**compilation.facts, "timing": timing(mesh, machine, mapping.source).facts()}
-        compilation = replace(compilation, facts=facts)
+        timed = timing(mesh, machine, mapping.source)
+        facts = {"timing": timed.facts(), "firings": timed.firings, "transfers": timed.transfers}
+        compilation = replace(compilation, facts={**compilation.facts, **facts})
     for name, run in PASSES:
         if run is choose_kernels:
             run = partial(choose_kernels, generated=generated)
