@@ -189,10 +189,13 @@ def _load(description: DeviceDescription, path: Path) -> ModuleType:
         raise DeviceError(f"{path} is no Python file: its name must end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[full] = module
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # the folder is the user's
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         raise DeviceError(f"{_where(error, path)}: {_what(error)}") from error
+    finally:
+        sys.dont_write_bytecode = writes
     return module
 
 
