@@ -83,7 +83,8 @@ class DeviceDescription:
             if name not in self.options:
                 known = ", ".join(self.options) or "none"
                 raise DeviceError(f"device {self.name} has no option '{name}'; there are {known}")
-            if wanted not in self.options[name]:
+            # In Python, 1 and true are equal.
+            if not any(wanted == v and type(wanted) is type(v) for v in self.options[name]):
                 may = ", ".join(map(str, self.options[name]))
                 raise DeviceError(f"device {self.name}: {name} is {wanted!r}; it may be {may}")
         own = {**self.facts.more, **vars(self.facts)}

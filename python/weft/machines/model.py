@@ -194,5 +194,12 @@ class Machine:
         classes = {n: replace(c, devices=(*c.devices, *uses)) for n, c in self.classes.items()}
         return replace(self, classes=classes)
 
+    def device_uses(self) -> dict[str, list[tuple[str, str, Mapping[str, Any]]]]:
+        """By class, the name, kind and options of each device."""
+        return {
+            n: [(d.name, d.kind, dict(d.options)) for d in c.devices]
+            for n, c in self.classes.items()
+        }
+
     def class_of(self, pe: Pe) -> PeClass:
         return self.classes[self.exceptions.get(pe, self.default_class)]
