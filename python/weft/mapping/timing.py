@@ -16,10 +16,9 @@ from math import ceil, lcm, prod
 from weft.dialects.fabric import MeshOp, PlaceOp, Port, TemplateOp
 from weft.dialects.stages import Stage
 from weft.dialects.stages.base import elements, shape_of
-from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
 from weft.machines.model import CostData, Machine
-from weft.mapping.cost import work_cycles
+from weft.mapping.cost import MESSAGES_TO_RETURN, MESSAGES_TO_SEND, work_cycles
 from weft.mapping.depths import Ring, choose_depths
 from weft.mapping.mapping import DRAM, HOST
 from weft.mapping.marked_graph import (
@@ -130,8 +129,8 @@ class _Timer:
             found.append(self.names[number])
             sent[number].bytes += common.size * item
             if self.places[number].pe_index != here:
-                sent[number].messages += _runs(common, port.box, read.box) + 1
-                sent[reader].messages += 1  # the credit
+                sent[number].messages += MESSAGES_TO_SEND
+                sent[reader].messages += MESSAGES_TO_RETURN
         return found
 
     def add_ring(
@@ -177,15 +176,6 @@ class _Timer:
             self.work[key] = _work(template, pe_class.cost)
         sending = sent.bytes * pe_class.cost.byte + sent.messages * pe_class.cost.message
         return ceil(self.work[key] + sending) * (self.ticks // pe_class.clock_hz)
-
-
-def _runs(common: Box, *layouts: Box) -> int:
-    """How many runs of neighbouring elements ``common`` is, in the layouts that have the most. What
-    borders add is not known here."""
-    axis = len(common.shape) - 1
-    while axis > 0 and all(common.shape[axis] == layout.shape[axis] for layout in layouts):
-        axis -= 1
-    return prod(common.shape[:axis])
 
 
 def _work(template: TemplateOp, cost: CostData) -> float:
