@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
-from math import ceil, inf, log, sqrt
+from math import inf, sqrt
 
 from xdsl.ir import SSAValue
 
@@ -225,12 +225,13 @@ class _Search:
                 self.best = candidate
 
     def run(self) -> _Candidate | None:
-        """From the time of one PE down to an equal part for each, then close to the best."""
-        kinds = [worker.pe_class for worker in _kinds(self.rule.workers)]
-        most = self.rule.alone(max) + max(c.cost.firing / c.clock_hz for c in kinds)
-        least = self.rule.alone(min) / len(self.rule.workers)
-        for number in range(ceil(log(least / most, _STEP)) + 1):
-            self.attempt(most * _STEP**number)
+        """All the time there is; from that of one PE down to an equal part for each; then close to
+        the best."""
+        self.attempt(inf)
+        limit, least = self.rule.alone(max), self.rule.alone(min) / len(self.rule.workers)
+        while limit >= least > 0:
+            limit *= _STEP
+            self.attempt(limit)
         step = _STEP
         for _ in range(_REFINEMENTS):
             if self.best is None:
