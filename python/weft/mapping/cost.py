@@ -13,7 +13,6 @@ from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
 from weft.machines.model import CostData, PeClass
 
-
 #: Messages that a box takes of the PE that sends it to another, itself and the word that it is
 #: there; and of the PE that reads it, the word that it was consumed.
 MESSAGES_TO_SEND, MESSAGES_TO_RETURN = 2, 1

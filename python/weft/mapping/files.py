@@ -7,7 +7,6 @@ import difflib
 import json
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Table
-from math import inf
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,6 +22,7 @@ from weft.mapping.split import cuttable_axes, split, split_along
 
 FORMAT = 1
 _MAX_DEPTH = 1 << 12
+_MOST_WORK = 1e6
 #: Names of the axes of a result of that rank.
 AXES = {
     4: ("batch", "height", "width", "channels"),
@@ -94,8 +94,8 @@ class _Reader:
             return None
         value = data["most_work"]
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not 1 <= value < inf:
-            self.fail("most_work", f"must be a number of 1 or more, not {shown(value)}")
+        if not is_number or not 1 <= value <= _MOST_WORK:
+            self.fail("most_work", f"must be a number from 1 to 1e6, not {shown(value)}")
         return float(value)
 
     def source(self, data: Any) -> str | int:

@@ -73,37 +73,62 @@ class Loads:
                 share = shard.box.size / everything.size
                 whole += self.costs.work(stage, everything, pe_class) * share
         seconds = (cycles / self.classes[pe].clock_hz for pe, cycles in busy.items())
-        return Load(max(seconds, default=0.0), sum(busy.values()), whole)
+        return Load(float(max(seconds, default=0.0)), float(sum(busy.values())), whole)
 
     def sent(self, placed: Placed) -> dict[str, _Array]:
         """By stage, for each of its shards: messages to other PEs, and bytes of boxes for them."""
         sent = {label: np.zeros((len(shards), 2)) for label, shards in placed.items()}
-        writers_of = {stage.result: stage.label.data for stage in self.stages}
+        writers = {stage.result: stage.label.data for stage in self.stages}
         slots: set[tuple[SSAValue, int, Box]] = set()
+        inputs: dict[SSAValue, list[tuple[str, int, Box]]] = {}
         for stage in self.stages:
-            readers = placed[stage.label.data]
+            label = stage.label.data
             reads: dict[SSAValue, list[tuple[int, Box]]] = {}
-            for number, shard in enumerate(readers):
+            for number, shard in enumerate(placed[label]):
                 for operand, box in self.costs.of(stage, shard.box, self.any_class).inputs:
                     value = stage.operands[operand]
-                    # Who reads the same box on one PE shares a slot.
-                    if value in writers_of and (value, shard.pe, box) not in slots:
-                        slots.add((value, shard.pe, box))
+                    if (value, shard.pe, box) in slots:
+                        continue  # who reads the same box on one PE shares a slot
+                    slots.add((value, shard.pe, box))
+                    if value in writers:
                         reads.setdefault(value, []).append((number, box))
+                    else:
+                        inputs.setdefault(value, []).append((label, number, box))
             for value, found in reads.items():
-                label = writers_of[value]
-                numbers, boxes = [number for number, _ in found], [box for _, box in found]
-                writers = placed[label]
-                elements = _common(boxes, [shard.box for shard in writers])
-                is_own = np.equal.outer(
-                    [readers[number].pe for number in numbers], [shard.pe for shard in writers]
-                )
-                elements[is_own] = 0
-                sent[label][:, 0] += MESSAGES_TO_SEND * np.count_nonzero(elements, axis=0)
-                sent[label][:, 1] += ITEM_BYTES[dtype_of(value.type)] * elements.sum(axis=0)
-                returns = MESSAGES_TO_RETURN * np.count_nonzero(elements, axis=1)
-                np.add.at(sent[stage.label.data][:, 0], numbers, returns)
+                item = ITEM_BYTES[dtype_of(value.type)]
+                _count(sent, placed, (writers[value], label), found, item)
+        for readers in inputs.values():
+            # The host scatters what several PEs read.
+            if len({placed[label][number].pe for label, number, _ in readers}) > 1:
+                for label, number, _ in readers:
+                    sent[label][number, 0] += MESSAGES_TO_RETURN
+        for stage in self.stages:
+            # And gathers what several compute.
+            shards = placed[stage.label.data]
+            is_output = any(not isinstance(use.operation, Stage) for use in stage.result.uses)
+            if is_output and len({shard.pe for shard in shards}) > 1:
+                sent[stage.label.data][:, 0] += MESSAGES_TO_SEND
         return sent
+
+
+def _count(
+    sent: dict[str, _Array],
+    placed: Placed,
+    labels: tuple[str, str],
+    reads: Sequence[tuple[int, Box]],
+    item_bytes: int,
+) -> None:
+    """Adds what one stage sends to another, of whose shards some read boxes of its result."""
+    writer, reader = labels
+    shards = placed[writer]
+    numbers, boxes = [number for number, _ in reads], [box for _, box in reads]
+    elements = _common(boxes, [shard.box for shard in shards])
+    pes = [placed[reader][number].pe for number in numbers]
+    elements[np.equal.outer(pes, [shard.pe for shard in shards])] = 0
+    sent[writer][:, 0] += MESSAGES_TO_SEND * np.count_nonzero(elements, axis=0)
+    sent[writer][:, 1] += item_bytes * elements.sum(axis=0)
+    returns = MESSAGES_TO_RETURN * np.count_nonzero(elements, axis=1)
+    np.add.at(sent[reader][:, 0], numbers, returns)
 
 
 def _common(rows: Sequence[Box], columns: Sequence[Box]) -> _Array:

@@ -161,6 +161,8 @@ class _Timer:
                 pairs = tuple((self.names[number], name) for number, _ in made)
                 for number, port in made:
                     sent[number].bytes += port.box.size * ITEM_BYTES[tensor.dtype]
+                    if self.places[number].pe_index != channel.pe_index:  # it is gathered there
+                        sent[number].messages += MESSAGES_TO_SEND
                 self.rings.append(Ring(pairs, size, int(channel.depth.value.data)))
                 self.owners.append((-1, 0))
 
