@@ -99,9 +99,7 @@ class Placing:
         for number in free:
             pe_class = self.machine.class_of(usable[number])
             workers.append(Worker(number, pe_class, self.capacity(pe_class, reserve)))
-        found = balanced(
-            self.stages, workers, self.fixed.stages, self.fixed.source, self.most_work
-        )
+        found = balanced(self.stages, workers, self.fixed.stages, self.fixed.source, self.most_work)
         return found and replace(self.fixed, stages=found.stages)
 
     def anyhow(self) -> Mapping:

@@ -52,7 +52,7 @@ def _channels(shape: Sequence[int]) -> int:
 
 
 def work_cycles(stage: Stage, count: int, channels: int, data: CostData) -> float:
-    """What ``count`` elements take, of which ``channels`` are of one pixel, as one of the tasks of a
+    """What ``count`` elements take, of which ``channels`` are of one pixel, as one task of a
     firing: the firing as such and messages come on top."""
     if stage.is_view:
         return 0.0

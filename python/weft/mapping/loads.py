@@ -57,19 +57,16 @@ class Loads:
     def of(self, chosen: Placed) -> Load:
         """Of shards for all that is not fixed, on PEs that have a class."""
         sent = self.sent({**self.fixed, **chosen})
-        busy: dict[int, float] = {}
-        whole = 0.0
+        used = {shard.pe for shards in chosen.values() for shard in shards}
+        busy = {pe: self.classes[pe].cost.firing for pe in sorted(used)}
+        whole = next(iter(busy.values()), 0.0)
         for stage in self.stages:
             label = stage.label.data
             everything = Box.whole(shape_of(stage.result))
             for shard, (messages, size) in zip(chosen.get(label, ()), sent[label], strict=False):
                 pe_class = self.classes[shard.pe]
-                data = pe_class.cost
-                if shard.pe not in busy:
-                    busy[shard.pe] = data.firing
-                    whole = whole or data.firing
                 busy[shard.pe] += self.costs.work(stage, shard.box, pe_class)
-                busy[shard.pe] += messages * data.message + size * data.byte
+                busy[shard.pe] += messages * pe_class.cost.message + size * pe_class.cost.byte
                 share = shard.box.size / everything.size
                 whole += self.costs.work(stage, everything, pe_class) * share
         seconds = (cycles / self.classes[pe].clock_hz for pe, cycles in busy.items())
@@ -77,65 +74,74 @@ class Loads:
 
     def sent(self, placed: Placed) -> dict[str, _Array]:
         """By stage, for each of its shards: messages to other PEs, and bytes of boxes for them."""
-        sent = {label: np.zeros((len(shards), 2)) for label, shards in placed.items()}
-        writers = {stage.result: stage.label.data for stage in self.stages}
+        traffic = _Traffic(placed)
+        writers: dict[SSAValue, str] = {s.result: s.label.data for s in self.stages}
+        inputs: dict[SSAValue, list[_Read]] = {}
         slots: set[tuple[SSAValue, int, Box]] = set()
-        inputs: dict[SSAValue, list[tuple[str, int, Box]]] = {}
         for stage in self.stages:
-            label = stage.label.data
-            reads: dict[SSAValue, list[tuple[int, Box]]] = {}
-            for number, shard in enumerate(placed[label]):
+            reads: dict[SSAValue, list[_Read]] = {}
+            for number, shard in enumerate(placed[stage.label.data]):
                 for operand, box in self.costs.of(stage, shard.box, self.any_class).inputs:
                     value = stage.operands[operand]
-                    if (value, shard.pe, box) in slots:
-                        continue  # who reads the same box on one PE shares a slot
-                    slots.add((value, shard.pe, box))
-                    if value in writers:
-                        reads.setdefault(value, []).append((number, box))
-                    else:
-                        inputs.setdefault(value, []).append((label, number, box))
+                    if (value, shard.pe, box) not in slots:  # else it shares one
+                        slots.add((value, shard.pe, box))
+                        read = _Read(stage.label.data, number, shard.pe, box)
+                        (reads if value in writers else inputs).setdefault(value, []).append(read)
             for value, found in reads.items():
-                item = ITEM_BYTES[dtype_of(value.type)]
-                _count(sent, placed, (writers[value], label), found, item)
-        for readers in inputs.values():
-            # The host scatters what several PEs read.
-            if len({placed[label][number].pe for label, number, _ in readers}) > 1:
-                for label, number, _ in readers:
-                    sent[label][number, 0] += MESSAGES_TO_RETURN
+                traffic.add(writers[value], found, ITEM_BYTES[dtype_of(value.type)])
+        for found in inputs.values():
+            traffic.scatter(found)
         for stage in self.stages:
-            # And gathers what several compute.
-            shards = placed[stage.label.data]
-            is_output = any(not isinstance(use.operation, Stage) for use in stage.result.uses)
-            if is_output and len({shard.pe for shard in shards}) > 1:
-                sent[stage.label.data][:, 0] += MESSAGES_TO_SEND
-        return sent
+            if any(not isinstance(use.operation, Stage) for use in stage.result.uses):
+                traffic.gather(stage.label.data)
+        return traffic.sent
 
 
-def _count(
-    sent: dict[str, _Array],
-    placed: Placed,
-    labels: tuple[str, str],
-    reads: Sequence[tuple[int, Box]],
-    item_bytes: int,
-) -> None:
-    """Adds what one stage sends to another, of whose shards some read boxes of its result."""
-    writer, reader = labels
-    shards = placed[writer]
-    numbers, boxes = [number for number, _ in reads], [box for _, box in reads]
-    elements = _common(boxes, [shard.box for shard in shards])
-    pes = [placed[reader][number].pe for number in numbers]
-    elements[np.equal.outer(pes, [shard.pe for shard in shards])] = 0
-    sent[writer][:, 0] += MESSAGES_TO_SEND * np.count_nonzero(elements, axis=0)
-    sent[writer][:, 1] += item_bytes * elements.sum(axis=0)
-    returns = MESSAGES_TO_RETURN * np.count_nonzero(elements, axis=1)
-    np.add.at(sent[reader][:, 0], numbers, returns)
+@dataclass(frozen=True)
+class _Read:
+    """A shard of the stage ``label``, by number, on ``pe``, reads a box."""
+
+    label: str
+    number: int
+    pe: int
+    box: Box
+
+
+class _Traffic:
+    """Messages and bytes of shards, summed up."""
+
+    def __init__(self, placed: Placed) -> None:
+        self.placed = placed
+        self.sent = {label: np.zeros((len(shards), 2)) for label, shards in placed.items()}
+
+    def add(self, writer: str, reads: Sequence[_Read], item_bytes: int) -> None:
+        """Boxes of the result of ``writer``, to shards of one stage."""
+        shards = self.placed[writer]
+        elements = _common([read.box for read in reads], [shard.box for shard in shards])
+        elements[np.equal.outer([r.pe for r in reads], [s.pe for s in shards])] = 0
+        self.sent[writer][:, 0] += MESSAGES_TO_SEND * np.count_nonzero(elements, axis=0)
+        self.sent[writer][:, 1] += item_bytes * elements.sum(axis=0)
+        for read, writers in zip(reads, np.count_nonzero(elements, axis=1), strict=True):
+            self.sent[read.label][read.number, 0] += MESSAGES_TO_RETURN * writers
+
+    def scatter(self, reads: Sequence[_Read]) -> None:
+        """An input, which the host cuts up if several PEs read it."""
+        if len({read.pe for read in reads}) > 1:
+            for read in reads:
+                self.sent[read.label][read.number, 0] += MESSAGES_TO_RETURN
+
+    def gather(self, writer: str) -> None:
+        """An output, which the host puts together if several PEs compute it."""
+        if len({shard.pe for shard in self.placed[writer]}) > 1:
+            self.sent[writer][:, 0] += MESSAGES_TO_SEND
 
 
 def _common(rows: Sequence[Box], columns: Sequence[Box]) -> _Array:
     """How many elements each of some boxes of a tensor has in common with each of others."""
     first = np.maximum(_edges(rows, False)[:, None], _edges(columns, False)[None])
     last = np.minimum(_edges(rows, True)[:, None], _edges(columns, True)[None])
-    return np.prod(np.maximum(last - first, 0), axis=2)
+    common: _Array = np.maximum(last - first, 0).prod(axis=2)
+    return common
 
 
 def _edges(boxes: Sequence[Box], is_end: bool) -> _Array:

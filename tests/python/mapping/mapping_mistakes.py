@@ -59,7 +59,7 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
         {**of(), "most_work": 0.99},
         ["most_work: must be a number from 1 to 1e6, not 0.99"],
     ),
-    "most_work as text": ({**of(), "most_work": "2"}, ['most_work: must be a number', '"2"']),
+    "most_work as text": ({**of(), "most_work": "2"}, ["most_work: must be a number", '"2"']),
     "most_work that is true": ({**of(), "most_work": True}, ["most_work: must be a number"]),
     "endless work": ({**of(), "most_work": 10**400}, ["most_work: must be a number"]),
     "unknown stage": (

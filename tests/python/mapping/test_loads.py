@@ -1,5 +1,5 @@
-"""What a mapping asks of its PEs: worked out by hand, and beside the model of time, which looks at the
-mesh itself."""
+"""What a mapping asks of its PEs: worked out by hand, and beside the model of time, which looks at
+the mesh itself."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def cut(stage: Stage, pes: Sequence[int]) -> tuple[Shard, ...]:
         # those send it theirs.
         (
             ((0, 1), (2, 3, 4)),
-            [110 + 96 + 1000 + 3 * 2000] * 2 + [110 + 36 + 2000 + 2000, 110 + 36 + 2000 + 2000]
+            [110 + 96 + 1000 + 3 * 2000] * 2
+            + [110 + 36 + 2000 + 2000, 110 + 36 + 2000 + 2000]
             + [110 + 24 + 2000 + 2000],
         ),
         # What stays on a PE is no message.
@@ -84,7 +85,7 @@ def test_two_dense_layers(
 
 
 def test_pes_of_several_kinds(dense: list[Stage]) -> None:
-    """Work is set in relation to that of the same kind of PE, or a fast one would be all there is."""
+    """Work is set in relation to that of PEs of the same kinds."""
     fast = replace(PE_CLASS, name="fast", clock_hz=4_000_000, cost=replace(COST, mac=0.5))
     silent = {k: replace(c, cost=replace(c.cost, message=0)) for k, c in ((0, fast), (1, PE_CLASS))}
     placed = {s.label.data: (Shard(Box.whole(shape_of(s.result)), i),) for i, s in enumerate(dense)}
