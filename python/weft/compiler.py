@@ -60,8 +60,8 @@ def compile_model(
     kernels (``{"conv2d": f}`` with ``f(kernel, schedule)``), which are then generated even where
     hand-written ones would be used; without ``hand_written`` all are generated. ``mapping`` is a
     mapping file, or what ``json`` would read from one (docs/formats/mapping.md): stages that it
-    does not name are mapped by rule. ``pes`` limits the rule to that many PEs. ``dump_ir`` is a
-    folder for the IR after every pass.
+    does not name are mapped by rule. ``pes`` limits the rule to that many PEs, and lets them work
+    more than ``MOST_WORK`` of ``weft.placing``. ``dump_ir`` is a folder for the IR after every pass.
 
     Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``MappingError``,
     ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.
