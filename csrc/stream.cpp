@@ -9,6 +9,9 @@
 
 namespace {
 
+// Of the host's clock, in microseconds: for jobs of devices, which are C here.
+constexpr std::uint32_t kDeviceDeadline = 30'000'000;
+
 std::uint8_t* to_bytes(const void* room) {
     return const_cast<std::uint8_t*>(static_cast<const std::uint8_t*>(room));
 }
@@ -71,6 +74,9 @@ void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_s
     config.epoch = epoch_;
     config.port = &mesh_;
     auto* context = reinterpret_cast<weft_pe_t*>(pe.context.get());
+    const weft_pe_devices_t devices = set_up_devices(pe, *config.program);
+    config.devices = devices.devices;
+    config.device_count = devices.count;
     check(api().pe_init(context, &config), "start", config.number);
     pe.passed.resize(head.channels.count);
     contexts_.push_back(context);
@@ -82,6 +88,17 @@ void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_s
     }
 }
 
+weft_pe_devices_t Stream::set_up_devices(Pe& pe, const weft_program_t& program) {
+    weft_pe_devices_t made{};
+    if (program.devices == nullptr) return made;
+    const std::uint32_t size = program.devices->storage_bytes;
+    pe.devices = allocate(size);
+    const auto* context = reinterpret_cast<const weft_pe_t*>(pe.context.get());
+    check(api().devices_init(&program, context, pe.devices.get(), size, kDeviceDeadline, &made),
+          "devices", static_cast<std::uint32_t>(pes_.size()));
+    return made;
+}
+
 void Stream::connect() {
     mesh_.pes = contexts_.data();
     mesh_.count = static_cast<std::uint32_t>(contexts_.size());
@@ -91,10 +108,10 @@ void Stream::connect() {
 bool Stream::step_if_free(std::size_t i, bool* out_worked) {
     if (pes_[i].is_busy->exchange(true, std::memory_order_acquire)) return false;
     const weft_status_t status = api().pe_step(contexts_[i]);
-    *out_worked = status == WEFT_OK;
+    *out_worked = status == WEFT_OK || status == WEFT_PENDING;  // devices move when they are polled
     if (*out_worked) ++steps_;  // before the PE is free again: see settle
     pes_[i].is_busy->store(false, std::memory_order_release);
-    if (status != WEFT_OK && status != WEFT_IDLE) keep_failure(i, status);
+    if (weft_status_is_error(status)) keep_failure(i, status);
     return true;
 }
 
@@ -138,8 +155,8 @@ bool Stream::step(std::uint32_t number) {
     if (mesh_.post == nullptr || pes_[number].is_foreign)
         throw std::runtime_error("this PE is stepped by somebody else");
     const weft_status_t status = api().pe_step(context);
-    if (status != WEFT_OK && status != WEFT_IDLE) keep_failure(number, status);
-    return status == WEFT_OK;
+    if (weft_status_is_error(status)) keep_failure(number, status);
+    return status == WEFT_OK || status == WEFT_PENDING;
 }
 
 std::vector<weft_host_signal_t> Stream::take_signals() { return std::exchange(signals_, {}); }

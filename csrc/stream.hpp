@@ -80,7 +80,7 @@ class Stream {
 
   private:
     struct Pe {
-        AlignedBytes tables, constants, arena, state, context;
+        AlignedBytes tables, constants, arena, state, context, devices;
         std::vector<std::uint64_t> passed;  // by channel
         std::unique_ptr<std::atomic<bool>> is_busy;
         bool is_foreign = false;
@@ -88,6 +88,8 @@ class Stream {
 
     // Statuses are small; with a PE's number one makes a number, so that the two go together.
     static constexpr std::int64_t kStatuses = 1 << 16;
+
+    weft_pe_devices_t set_up_devices(Pe& pe, const weft_program_t& program);
 
     // Steps a PE once unless somebody else does; false if so.
     bool step_if_free(std::size_t pe, bool* out_worked);

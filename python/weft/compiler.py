@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from weft import __version__
 from weft.codegen.toolchain import target_compiler_path
 from weft.errors import MappingError, ModelError
 from weft.importers import whole_model
-from weft.machines import Machine, load_machine
+from weft.machines import DeviceUse, Machine, device_use, load_machine
 from weft.mapping.source import read_mapping, shown
 from weft.paths import cache_folder, runtime_folder
 from weft.program import Program, load_program
@@ -46,6 +46,7 @@ def compile_model(
     mapping: str | Path | Mapping[str, Any] | None = None,
     pes: int | None = None,
     hand_written: bool = True,
+    devices: Sequence[str | DeviceUse] = (),
     dump_ir: str | Path | None = None,
 ) -> Program:
     """Compiles a model for a machine.
@@ -61,12 +62,14 @@ def compile_model(
     hand-written ones would be used; without ``hand_written`` all are generated. ``mapping`` is a
     mapping file, or what ``json`` would read from one (docs/formats/mapping.md): stages that it
     does not name are mapped by rule. ``pes`` limits the rule to that many PEs, and lets them work
-    more than ``MOST_WORK`` of ``weft.placing``. ``dump_ir`` is a folder for the IR after every pass.
+    more than ``MOST_WORK`` of ``weft.placing``. ``devices`` are devices that every PE has beside
+    those of the machine file, as ``--device`` names them. ``dump_ir`` is a folder for the IR after
+    every pass.
 
-    Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``MappingError``,
-    ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.
+    Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``DeviceError``,
+    ``MappingError``, ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.
     """
-    found = machine if isinstance(machine, Machine) else load_machine(machine)
+    found = _machine(machine, devices)
     data, name = _model_bytes(model)
     request = MappingRequest.of(mapping, pes)
     job = _Job(model, data, name, found, request, params, schedules, hand_written, dump_ir)
@@ -77,6 +80,11 @@ def compile_model(
     if (folder / "manifest.json").is_file():
         return load_program(folder)
     return job.compile(folder, in_cache=True)
+
+
+def _machine(machine: str | Path | Machine | None, devices: Sequence[str | DeviceUse]) -> Machine:
+    found = machine if isinstance(machine, Machine) else load_machine(machine)
+    return found.with_devices([device_use(d) if isinstance(d, str) else d for d in devices])
 
 
 def _model_bytes(model: Any) -> tuple[bytes | None, str]:
@@ -116,7 +124,9 @@ def _fingerprint() -> str:
     digest = hashlib.sha256(__version__.encode())
     package = Path(__file__).resolve().parent
     runtime = runtime_folder()
-    for root, pattern in ((package, "*.py"), (runtime, "*.[chS]"), (runtime, "*.cmake")):
+    patterns = [(package, "*.py")]
+    patterns += [(runtime, p) for p in ("*.[chS]", "*.cmake", "*.py", "*.toml")]
+    for root, pattern in patterns:
         for path in sorted(root.rglob(pattern)):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
@@ -126,10 +136,18 @@ def _fingerprint() -> str:
 def _cache_key(data: bytes, name: str, machine: Machine, request: MappingRequest) -> str:
     digest = hashlib.sha256()
     tools = f"{version('apache-tvm')} {version('xdsl')} {target_compiler_path()}"
-    texts = (name, repr(machine), _fingerprint(), tools, request.fingerprint())
+    texts = (name, repr(machine), _fingerprint(), tools, request.fingerprint(), *_devices(machine))
     for part in (data, *(text.encode() for text in texts)):
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:32]
+
+
+def _devices(machine: Machine) -> Iterator[str]:
+    """Text that differs when a device of somebody else does."""
+    folders = {use.kind for c in machine.classes.values() for use in c.devices if "/" in use.kind}
+    for folder in sorted(folders):
+        for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+            yield f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 class _TemporaryFolder:
@@ -201,13 +219,14 @@ def check_mapping(
     mapping: str | Path | Mapping[str, Any] | None = None,
     pes: int | None = None,
     params: Mapping[str, Any] | None = None,
+    devices: Sequence[str | DeviceUse] = (),
 ) -> dict[str, Any]:
     """Everything that ``compile`` checks of a mapping before it makes code: boxes, PEs, liveness,
     memory without code. Gives ``pes_used``, ``predicted_fps``, ``limited_by`` and the like.
 
     Raises what ``compile`` raises.
     """
-    found = machine if isinstance(machine, Machine) else load_machine(machine)
+    found = _machine(machine, devices)
     request = MappingRequest.of(mapping, pes)
     _, stages = stage_graph(model, params)
     placing = request.placing(stages, found)

@@ -20,7 +20,8 @@ from weft.codegen.images import check_stack, object_sizes, program_stacks
 from weft.codegen.load_map import write_load_map
 from weft.codegen.manifest import FORMAT, MAPPING, write_manifest
 from weft.codegen.mesh_tables import ChannelEnd, PeCode, mesh_tables
-from weft.codegen.program_c import PeData
+from weft.codegen.offload_report import offload_rows
+from weft.codegen.program_c import PeData, ProgramDevice
 from weft.codegen.runtime_sources import runtime_hash
 from weft.codegen.stack import StackUse
 from weft.codegen.toolchain import Toolchain, find_target_toolchain
@@ -95,7 +96,7 @@ def place_on(compilation: Compilation, machine: Machine, mapping: Mapping) -> Pl
     memory: Sequence[PeMemory] = compilation.facts["memory"]
     pes = machine.usable()
     names = [f"PE {pe} of {machine.name}" for pe in pes]
-    codes, ends = mesh_tables(mesh, memory, compilation.constants, names)
+    codes, ends = mesh_tables(mesh, memory, compilation.constants, names, compilation.devices)
     return Placed(compilation, machine, mapping, pes, codes, ends)
 
 
@@ -178,7 +179,9 @@ def finish(
     }
     bytes_ = _mesh_data(placed)
     workers = {n: pe for n, pe in bytes_.pes.items() if pe.program}
-    write_sources(placed.compilation, functions, folder, replace(bytes_, pes=workers))
+    devices = _program_devices(placed)
+    workers = {n: replace(pe, has_devices=pe.program in devices) for n, pe in workers.items()}
+    write_sources(placed.compilation, functions, folder, replace(bytes_, pes=workers), devices)
     text = mapping_text(placed.mapping, placed.machine, name)
     (folder / MAPPING).write_text(text, encoding="utf-8", newline="\n")
     pe_classes = {code.number: placed.class_of(code) for code in placed.workers}
@@ -206,6 +209,11 @@ def finish(
         "timing": placed.compilation.facts["timing"],
         "packing": _packing(placed.compilation),
         "hand_written": _stages_by_hand(placed),
+        "offload": offload_rows(
+            placed.mesh,
+            placed.compilation.facts.get("decisions", ()),
+            list(placed.mapping.stages),
+        ),
     }
     write_manifest(folder, manifest)
 
@@ -224,6 +232,37 @@ def _measure(
         for name, stack in stacks.items():
             check_stack(f"program {name}", stack, pe_class.stack_bytes)
     return {name: Measured(objects[name], stacks[name]) for name in programs}
+
+
+def _program_devices(placed: Placed) -> dict[str, list[ProgramDevice]]:
+    """The devices of each program that uses any, with room for the jobs that may be under way."""
+    found: dict[str, list[ProgramDevice]] = {}
+    for program in placed.mesh.programs:
+        if program.devices_of is None:
+            continue
+        name = program.sym_name.data
+        codes = [code for code in placed.workers if code.program == name]
+        rows = []
+        for device in placed.compilation.devices[int(program.devices_of.value.data)]:
+            most = max(_jobs_under_way(code, device.index) for code in codes)
+            most = max(most, device.description.facts.jobs_in_flight)
+            rows.append(ProgramDevice(device, 1 << (most - 1).bit_length()))
+        found[name] = rows
+    return found
+
+
+def _jobs_under_way(code: PeCode, device: int) -> int:
+    """Of a device at most, when all shards of a PE are under way."""
+    total = 0
+    for shard in code.shards:
+        devices = {job.number: job.device for task in shard for job in task.jobs}
+        most = now = 0
+        for task in shard:
+            now -= sum(devices[number] == device for number in task.awaits)
+            now += sum(job.device == device for job in task.jobs)
+            most = max(most, now)
+        total += most
+    return total
 
 
 def _hand_written(placed: Placed) -> dict[str, Sequence[str]]:

@@ -32,6 +32,9 @@ def _class(pe_class: PeClass) -> dict[str, Any]:
             for r in pe_class.memory
         ],
         "cost": asdict(pe_class.cost),
+        "devices": [
+            {"name": d.name, "kind": d.kind, "options": dict(d.options)} for d in pe_class.devices
+        ],
     }
 
 
@@ -52,6 +55,9 @@ def describe(machine: Machine) -> str:
                 f"    {region.name}: {region.length} bytes at {region.origin:#x} for "
                 f"{', '.join(region.holds)}"
             )
+        for use in pe_class.devices:
+            options = "".join(f", {key} {value}" for key, value in use.options)
+            lines.append(f"    device {use.name}: {use.kind}{options}")
     lines += [f"  link {name}: {rate} bytes/s" for name, rate in machine.links.items()]
     if machine.width * machine.height > 1:
         lines.append("  nodes, by usable PEs ('.' is missing), first row at the bottom:")

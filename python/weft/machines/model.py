@@ -6,8 +6,9 @@ Uniform resources plus exceptions: a grid says what every node has, sets say whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 #: What a memory region may hold.
 PURPOSES = ("code", "constants", "data")
@@ -19,7 +20,7 @@ _PLANNED_STACK_BYTES = 1024
 LINKS = ("host", "dram")
 
 #: Cost data that are one figure, and those that are tables of kinds of stages.
-GENERAL_COSTS = ("mac", "element", "byte", "message", "task", "firing")
+GENERAL_COSTS = ("mac", "element", "byte", "message", "task", "firing", "job", "requantize")
 COSTS_BY_KIND = ("kinds", "elements", "windows", "pixels")
 
 
@@ -43,8 +44,10 @@ class CostData:
     element of the window of a pixel, ``pixels`` for every pixel; a box of half the channels has as
     many of both. ``task`` is for every stage of a firing as such, ``firing`` for the firing;
     ``byte`` for every byte sent, ``message`` for every box of bytes written to another PE, and for
-    every word to one that a frame has arrived or was consumed. The defaults are provisional: they
-    stand until they are fitted to counted machine code, as ``weft bench costs`` does it.
+    every word to one that a frame has arrived or was consumed. ``job`` is what a device's job costs
+    the core that hands it over and hears of its end, ``requantize`` what making a result of a raw
+    sum takes. The defaults are provisional: they stand until they are fitted to counted machine
+    code, as ``weft bench costs`` does it.
     """
 
     mac: float = 4.0
@@ -53,6 +56,8 @@ class CostData:
     message: float = 0.0
     task: float = 0.0
     firing: float = 500.0
+    job: float = 400.0
+    requantize: float = 9.0
     kinds: Mapping[str, float] = field(default_factory=dict)
     elements: Mapping[str, float] = field(default_factory=dict)
     windows: Mapping[str, float] = field(default_factory=dict)
@@ -72,6 +77,16 @@ class CostData:
 
 
 @dataclass(frozen=True)
+class DeviceUse:
+    """A device that PEs of a class have: ``kind`` is a bundled name, a name that a plug-in gives or
+    a folder; ``name`` is its own on the PE; ``options`` say what is otherwise than usual there."""
+
+    name: str
+    kind: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
 class PeClass:
     """One kind of PE. ``clock_hz`` in Hz, ``stack_bytes`` out of the memory for data: None gives
     every image the stack that it takes at worst."""
@@ -82,6 +97,7 @@ class PeClass:
     stack_bytes: int | None
     memory: tuple[MemoryRegion, ...]
     cost: CostData = CostData()
+    devices: tuple[DeviceUse, ...] = ()
 
     @property
     def planned_stack_bytes(self) -> int:
@@ -133,6 +149,11 @@ class Machine:
     def usable(self) -> list[Pe]:
         """Those that programs may use."""
         return [pe for pe in self.pes() if pe not in self.reserved]
+
+    def with_devices(self, uses: Sequence[DeviceUse]) -> Machine:
+        """The same machine, with these devices on every PE beside those that it has."""
+        classes = {n: replace(c, devices=(*c.devices, *uses)) for n, c in self.classes.items()}
+        return replace(self, classes=classes)
 
     def class_of(self, pe: Pe) -> PeClass:
         return self.classes[self.exceptions.get(pe, self.default_class)]

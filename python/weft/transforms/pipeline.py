@@ -8,26 +8,32 @@ from dataclasses import replace
 from functools import partial
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.printer import Printer
 
+from weft.devices.accelerator import accelerators
 from weft.dialects.fabric import MeshOp
 from weft.errors import ProgramError
 from weft.machines.model import Machine
 from weft.mapping.mapping import Mapping
 from weft.mapping.timing import timing
+from weft.transforms.choose_devices import choose_devices
 from weft.transforms.choose_kernels import choose_kernels
 from weft.transforms.compilation import Compilation
 from weft.transforms.connect import connect
+from weft.transforms.overlap import overlap
 from weft.transforms.plan_memory import plan_memory
 from weft.transforms.shards_to_pe import shards_to_pe
 from weft.transforms.to_mesh import to_mesh
 
 #: What follows the mapping.
 PASSES: tuple[tuple[str, Callable[[Compilation], Compilation]], ...] = (
+    ("choose-devices", choose_devices),
     ("choose-kernels", choose_kernels),
     ("shards-to-pe", shards_to_pe),
+    ("overlap", overlap),
     ("plan-memory", plan_memory),
     ("connect", connect),
 )
@@ -62,6 +68,20 @@ class Dump:
         self.text(name, ".mlir", stream.getvalue() + "\n")
 
 
+def _devices_of(machine: Machine) -> dict[str, Any]:
+    """The devices of every PE that has any, and what work costs there."""
+    classes = {n: machine.class_of(pe) for n, pe in enumerate(machine.usable())}
+    known = {
+        name: accelerators([(d.name, d.kind, dict(d.options)) for d in c.devices])
+        for name, c in machine.classes.items()
+        if c.devices
+    }
+    return {
+        "devices": {n: known[c.name] for n, c in classes.items() if c.devices},
+        "costs": {n: c.cost for n, c in classes.items() if c.devices},
+    }
+
+
 def run_passes(
     stages: Compilation,
     mapping: Mapping,
@@ -69,20 +89,27 @@ def run_passes(
     machine: Machine | None = None,
     dump: Dump | None = None,
     generated: Collection[str] = (),
+    lanes: bool = True,
 ) -> Compilation:
     """From a stage graph to a mesh with addresses and routes. With a ``machine``, what the model of
     time says of it is among the facts. Kernels of the families ``generated`` are not hand-written.
+    ``lanes`` as in ``plan_memory``.
     """
     dump = dump or Dump(None)
     compilation = to_mesh(stages, mapping, pe_count)
     dump.module("to-mesh", compilation.module)
+    if machine is not None:
+        compilation = replace(compilation, **_devices_of(machine))
     if machine is not None:
         (mesh,) = compilation.module.ops
         assert isinstance(mesh, MeshOp)
         facts = {**compilation.facts, "timing": timing(mesh, machine, mapping.source).facts()}
         compilation = replace(compilation, facts=facts)
     for name, run in PASSES:
-        chosen = partial(choose_kernels, generated=generated) if run is choose_kernels else run
-        compilation = chosen(compilation)
+        if run is choose_kernels:
+            run = partial(choose_kernels, generated=generated)
+        elif run is plan_memory:
+            run = partial(plan_memory, lanes=lanes)
+        compilation = run(compilation)
         dump.module(name, compilation.module)
     return compilation

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a device's folder says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: The memories that a device may reach, in the order of ``weft_space_t``.
+SPACES = ("local", "pe", "dram")
+#: What an accumulator does with a sum that it has no room for.
+OVERFLOWS = ("wrap", "saturate")
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """The C struct of a job: its type, and its fields in their order, pointers first.
+
+    ``written`` are the pointers through which a job writes.
+    """
+
+    type: str
+    pointers: tuple[str, ...]
+    written: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a device can do; see ``weft_device_facts_t``.
+
+    ``alignment`` is in bytes, ``accumulator_bits`` 0 if nothing is added up, ``clock_hz`` 0 if it
+    is the PE's. ``more`` are facts that only the device's own lowering understands.
+    """
+
+    alignment: int
+    jobs_in_flight: int
+    spaces: tuple[str, ...]
+    accumulator_bits: int = 0
+    overflow: str = "wrap"
+    subtracts_zero_points: bool = False
+    clock_hz: int = 0
+    is_blocking: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DeviceDescription:
+    """One kind of device. Paths are absolute.
+
+    ``driver`` is the C symbol of its ``weft_device_driver_t``, ``context`` the C type that it keeps
+    an instance in, None if it needs none. ``conformance`` are the sources that
+    define ``weft_device_cts_adapter``, ``options`` the facts that a machine file may override, each
+    with the values that it may have, ``timing`` the data of its timing formula.
+    """
+
+    name: str
+    folder: Path
+    description: str
+    header: Path
+    sources: tuple[Path, ...]
+    driver: str
+    descriptor: Descriptor
+    facts: Facts
+    context: str | None = None
+    conformance: tuple[Path, ...] = ()
+    lowering: Path | None = None
+    options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    timing: Mapping[str, Any] = field(default_factory=dict)
