@@ -110,7 +110,7 @@ __attribute__((visibility("default"))) const weft_host_library_t weft_host_libra
     weft_pe_init, step, weft_pe_fail, weft_pe_where, weft_pe_waits_for, weft_pe_deliver_arrival,
     weft_pe_deliver_credit, weft_pe_channel_acquire, weft_pe_channel_publish,
     weft_pe_channel_observe, weft_pe_channel_release, weft_pe_devices_init,
-    weft_device_last_error}};
+    weft_device_last_error, weft_device_poll, weft_ticket_state}};
 """
 
 HASH = runtime_hash(runtime_folder())
