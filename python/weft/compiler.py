@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from weft import __version__
 from weft.codegen.toolchain import target_compiler_path
+from weft.devices import load_device
+from weft.devices.accelerator import accelerators_by_class
 from weft.errors import MappingError, ModelError
 from weft.importers import whole_model
 from weft.machines import DeviceUse, Machine, device_use, load_machine
@@ -82,8 +84,11 @@ def compile_model(
 
 
 def _machine(machine: str | Path | Machine | None, devices: Sequence[str | DeviceUse]) -> Machine:
+    """A machine with some more devices, which are looked at before anything else is done."""
     found = machine if isinstance(machine, Machine) else load_machine(machine)
-    return found.with_devices([device_use(d) if isinstance(d, str) else d for d in devices])
+    found = found.with_devices([device_use(d) if isinstance(d, str) else d for d in devices])
+    accelerators_by_class(found.device_uses())
+    return found
 
 
 def _model_bytes(model: Any) -> tuple[bytes | None, str]:
@@ -142,11 +147,12 @@ def _cache_key(data: bytes, name: str, machine: Machine, request: MappingRequest
 
 
 def _devices(machine: Machine) -> Iterator[str]:
-    """Text that differs when a device of somebody else does."""
-    folders = {use.kind for c in machine.classes.values() for use in c.devices if "/" in use.kind}
-    for folder in sorted(folders):
-        for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
-            yield f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    """Text that differs when the files of a device do."""
+    kinds = {use.kind for c in machine.classes.values() for use in c.devices}
+    for folder in sorted({load_device(kind).folder for kind in kinds}):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            if path.parent.name != "__pycache__":
+                yield f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 class _TemporaryFolder:

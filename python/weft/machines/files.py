@@ -142,7 +142,7 @@ class _Reader(TomlReader):
         return stack
 
     def cost(self, data: Any, where: str) -> CostData:
-        general = ("mac", "element", "byte", "message", "firing", "job", "requantize")
+        general = ("mac", "element", "byte", "message", "firing", "job", "requantize", "requantize_row")
         data = self.table(data, where, dict.fromkeys((*general, *COSTS_BY_KIND), False))
         found: dict[str, Any] = {
             k: self.cycles(data[k], f"{where}.{k}") for k in general if k in data
@@ -296,10 +296,11 @@ def device_use(text: str) -> DeviceUse:
         if not given:
             raise MachineError(f"device '{text}': '{setting}' is no OPTION=VALUE")
         options[key.strip()] = _value(value.strip())
-    own = name if equals else Path(kind).name
+    is_folder = "/" in kind or kind in (".", "..")
+    folder = str(Path(kind).resolve()) if is_folder else kind
+    own = name if equals else Path(folder).name
     if not own.isidentifier():
         raise MachineError(f"device '{text}': '{own}' is no name; write NAME=KIND")
-    folder = str(Path(kind).resolve()) if "/" in kind else kind
     return DeviceUse(own, folder, tuple(sorted(options.items())))
 
 

@@ -45,7 +45,8 @@ class CostData:
     many of both. ``byte`` is for every byte sent, ``message`` for every write of neighbouring bytes
     to another PE, and for every word to one that a frame has arrived or was consumed; ``firing``
     for a firing as such. ``job`` is what a device's job costs the core that hands it over and hears
-    of its end, ``requantize`` what making a result of a raw sum takes. The defaults are
+    of its end, ``requantize`` what making a result of a raw sum takes, and ``requantize_row`` what
+    every row of sums of one channel takes beside that. The defaults are
     provisional: they stand until they are fitted to counted machine code, as ``weft bench costs``
     does it.
     """
@@ -55,12 +56,17 @@ class CostData:
     byte: float = 0.5
     message: float = 0.0
     firing: float = 500.0
-    job: float = 400.0
-    requantize: float = 9.0
+    job: float = 1000.0
+    requantize: float = 10.8
+    requantize_row: float = 48.0
     kinds: Mapping[str, float] = field(default_factory=dict)
     elements: Mapping[str, float] = field(default_factory=dict)
     windows: Mapping[str, float] = field(default_factory=dict)
     pixels: Mapping[str, float] = field(default_factory=dict)
+
+    def requantize_cycles(self, sums: int, rows: int) -> float:
+        """Cycles for so many raw sums, which lie in so many rows of one channel each."""
+        return sums * self.requantize + rows * self.requantize_row
 
     def per_mac(self, kind: str) -> float:
         """Cycles for one multiply-accumulate of a kind of stage."""
@@ -187,6 +193,13 @@ class Machine:
         """The same machine, with these devices on every PE beside those that it has."""
         classes = {n: replace(c, devices=(*c.devices, *uses)) for n, c in self.classes.items()}
         return replace(self, classes=classes)
+
+    def device_uses(self) -> dict[str, list[tuple[str, str, Mapping[str, Any]]]]:
+        """By class, the name, kind and options of each device."""
+        return {
+            n: [(d.name, d.kind, dict(d.options)) for d in c.devices]
+            for n, c in self.classes.items()
+        }
 
     def class_of(self, pe: Pe) -> PeClass:
         return self.classes[self.exceptions.get(pe, self.default_class)]
