@@ -263,8 +263,9 @@ def graph(model: str, output: str, machine: str | None, as_json: bool) -> None:
     "--engine",
     default="native",
     show_default=True,
-    type=click.Choice(["native", "cortex-m4"]),
-    help="C compiled for this computer, or the images of PEs as machine code.",
+    type=click.Choice(["native", "timed", "cortex-m4"]),
+    help="C compiled for this computer, as fast as it can or by the machine's clock, or the images "
+    "of PEs as machine code.",
 )
 @click.option("--machine-code", metavar="PE,...", help="Only these are machine code.")
 @click.option("--input", "input_file", type=click.Path(), help=".npy, or .npz with several.")
@@ -302,6 +303,7 @@ def run(
         results = list(session.stream(batch))
         streaming = time.perf_counter() - begun
         ran, counted, emulator = session.machine_code, session.instructions, session.emulator
+        figures = session.figures
     outputs = [r if isinstance(r, tuple) else (r,) for r in results]
     digest = output_digest(outputs)
     if output_file is not None:
@@ -316,6 +318,7 @@ def run(
         "instructions": None if counted is None else round(counted / len(outputs)),
         "output_sha256": digest,
         "wall_s": round(time.perf_counter() - start, 3),
+        **figures,
     }
     text = [
         f"{len(outputs)} frame(s) on {report['pes_used']} PE(s) of {report['machine']} ({engine})"
@@ -323,7 +326,11 @@ def run(
     for info, array in zip(program.outputs, outputs[0], strict=True):
         text.append(f"  {info.name} {info.dtype}{list(info.shape)}: {_preview(array)}")
     text.append(f"  sha256 of the output {digest}")
-    if len(outputs) > 1:
+    if figures:
+        from weft.engines.timed.figures import summary
+
+        text.append(f"  {summary(figures)}")
+    elif len(outputs) > 1:
         text.append(f"  {report['measured_fps']:g} frames/s on this computer")
     if ran:
         count = "" if counted is None else f": {report['instructions']} instructions a frame"

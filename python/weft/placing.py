@@ -63,6 +63,7 @@ class Placing:
         check_costs(machine)
         self.machine = machine
         self.generated = generated
+        self.lanes, self.has_lanes = True, False
         self.compilation = split_inputs(stages, split_inputs_of(mapping, where), where)
         self.stages: list[Stage] = stages_of(self.compilation)
         usable = machine.usable()
@@ -110,8 +111,9 @@ class Placing:
         too much, and ``MappingError`` where tables cannot say it."""
         count = len(self.machine.usable())
         compilation = run_passes(
-            self.compilation, mapping, count, self.machine, dump, self.generated
+            self.compilation, mapping, count, self.machine, dump, self.generated, self.lanes
         )
+        self.has_lanes = compilation.facts["lanes"] > 1
         placed = place_on(compilation, self.machine, mapping)
         precheck(placed)
         return placed
@@ -135,7 +137,7 @@ class Placing:
     def search(self, use: Callable[[Mapping], _T]) -> _T:
         """Calls ``use`` with one mapping after the other until it raises no ``DoesNotFitError``."""
         if self.is_complete:
-            return use(self.fixed)
+            return self.attempt(use, self.fixed)
         last: DoesNotFitError | None = None
         for depth, deepen in ((2, True), (2, False), (1, False)):
             reserve = 0
@@ -146,7 +148,7 @@ class Placing:
                 if not self.is_depth_fixed:
                     mapping = replace(mapping, default_depth=depth)
                 try:
-                    return use(self.deepened(mapping) if deepen else mapping)
+                    return self.attempt(use, self.deepened(mapping) if deepen else mapping)
                 except DoesNotFitError as error:
                     last = error
                     reserve += max(_SLACK, error.needed - error.available + _SLACK)
@@ -154,11 +156,24 @@ class Placing:
             raise last
         mapping = self.anyhow()
         try:
-            return use(mapping if self.is_depth_fixed else replace(mapping, default_depth=1))
+            return self.attempt(
+                use, mapping if self.is_depth_fixed else replace(mapping, default_depth=1)
+            )
         except DoesNotFitError as error:
             if len(self.machine.usable()) == 1:
                 raise
             raise self.refusal(error.needed) from None
+
+    def attempt(self, use: Callable[[Mapping], _T], mapping: Mapping) -> _T:
+        """One mapping; without lanes where these are what does not fit."""
+        self.lanes = True
+        try:
+            return use(mapping)
+        except DoesNotFitError:
+            if not self.has_lanes:
+                raise
+        self.lanes = False
+        return use(mapping)
 
     def refusal(self, needed: int) -> WeftError:
         """Why the rule finds no mapping, when all on one PE would take ``needed`` bytes."""

@@ -13,7 +13,7 @@ from weft.errors import EngineError, ProgramError
 if TYPE_CHECKING:
     from weft.engines.session import Session
 
-ENGINES = ("native", "cortex-m4")
+ENGINES = ("native", "timed", "cortex-m4")
 
 #: Tasks of no stage: borders of slots, parts of results, and constants that are outputs.
 PREPARATION = ("border", "copy")
@@ -85,7 +85,8 @@ class Program:
         threads: int | None = None,
         machine_code: Sequence[str] | None = None,
     ) -> Session:
-        """Starts an engine. Use the session as a context manager.
+        """Starts an engine: ``native``, ``timed`` or ``cortex-m4``. Use the session as a context
+        manager.
 
         ``threads`` are for ``native`` and step its PEs: by default as many as there are processors,
         and none for a single PE, which the caller's thread steps. ``machine_code`` is for
@@ -97,14 +98,18 @@ class Program:
         """
         if engine not in ENGINES:
             raise EngineError(f"there is no engine '{engine}'; there are: {', '.join(ENGINES)}")
+        if engine != "native" and threads is not None:
+            raise EngineError(f"the engine {engine} takes no threads: leave them out")
         if engine == "cortex-m4":
-            if threads is not None:
-                raise EngineError("the engine cortex-m4 takes no threads: leave them out")
             from weft.engines.cortex_m4.session import MachineCodeSession
 
             return MachineCodeSession(self, machine_code)
         if machine_code is not None:
             raise EngineError("PEs run as machine code with the engine cortex-m4 only")
+        if engine == "timed":
+            from weft.engines.timed.session import TimedSession
+
+            return TimedSession(self)
         from weft.engines.native import NativeSession
 
         return NativeSession(self, threads)

@@ -19,17 +19,21 @@ from weft.codegen.folder import MeshData, write_sources
 from weft.codegen.images import check_stack, object_sizes, program_stacks
 from weft.codegen.load_map import write_load_map
 from weft.codegen.manifest import FORMAT, MAPPING, write_manifest
-from weft.codegen.mesh_tables import ChannelEnd, PeCode, mesh_tables
+from weft.codegen.mesh_tables import ChannelEnd, PeCode, PeTask, mesh_tables
 from weft.codegen.offload_report import offload_rows
 from weft.codegen.program_c import PeData, ProgramDevice
 from weft.codegen.runtime_sources import runtime_hash
 from weft.codegen.stack import StackUse
+from weft.codegen.time_facts import firing_row, firings_of, network_row, task_cycles
 from weft.codegen.toolchain import Toolchain, find_target_toolchain
+from weft.devices.accelerator import Accelerator
 from weft.dialects.fabric import MeshOp
 from weft.kernels.hand_written import HandWritten
 from weft.machines.model import Machine, Pe, PeClass
 from weft.mapping.files import mapping_text
+from weft.mapping.firing_cycles import FiringCycles
 from weft.mapping.mapping import Mapping
+from weft.mapping.timing import Transfer
 from weft.transforms.compilation import Compilation
 from weft.transforms.plan_memory import PeMemory
 
@@ -204,7 +208,8 @@ def finish(
         "runtime_sha256": runtime_hash(folder / "runtime"),
         "programs": _programs(placed, measured, versions),
         "pes": [_pe(placed, code, bytes_.pes[code.number], measured) for code in placed.codes],
-        "channels": [_channel(placed.mesh, end) for end in placed.ends],
+        "network": network_row(placed.machine),
+        "channels": _channels(placed),
         "stages": list(placed.mapping.stages),
         "timing": placed.compilation.facts["timing"],
         "packing": _packing(placed.compilation),
@@ -285,9 +290,10 @@ def _model_facts(name: str, data: bytes | None) -> dict[str, Any]:
 
 
 def _pe_class(pe_class: PeClass) -> dict[str, Any]:
-    """What it takes to link an image."""
+    """What it takes to link an image, and the clock."""
     return {
         "core": pe_class.core,
+        "clock_hz": pe_class.clock_hz,
         "stack_bytes": pe_class.stack_bytes,
         "memory": [asdict(region) for region in pe_class.memory],
     }
@@ -328,12 +334,14 @@ def _stack(stack: StackUse) -> dict[str, Any]:
 
 
 def _pe(placed: Placed, code: PeCode, data: PeData, measured: AllMeasured) -> dict[str, Any]:
+    timed = firings_of(placed.mesh, placed.compilation.facts["firings"], code.number)
     row: dict[str, Any] = {
         **{k: v for k, v in asdict(data).items() if k.endswith(("_at", "_bytes"))},
         "name": data.name,
         "state_words": data.state_words,
         "program": code.program,
-        "shards": [[_task(t) for t in shard] for shard in code.shards],
+        "shards": [_tasks(f, shard) for f, shard in zip(timed, code.shards, strict=True)],
+        "firings": [firing_row(f, shard) for f, shard in zip(timed, code.shards, strict=True)],
     }
     if code.program is None:
         return row
@@ -342,8 +350,11 @@ def _pe(placed: Placed, code: PeCode, data: PeData, measured: AllMeasured) -> di
     footprint = _footprint(code, pe_class, sizes[code.program] if sizes is not None else None)
     regions = _regions(placed, code, footprint)
     scratch: PeMemory = placed.compilation.facts["memory"][code.number]
+    pe = placed.pes[code.number]
     row |= {
         "pe_class": pe_class.name,
+        "devices": [_device(d) for d in placed.compilation.devices.get(code.number, ())],
+        "node": [pe.x, pe.y],
         "sections": footprint.sections(),
         "scratch_bytes": scratch.scratch_bytes,
         "regions": regions,
@@ -352,22 +363,47 @@ def _pe(placed: Placed, code: PeCode, data: PeData, measured: AllMeasured) -> di
     return row
 
 
-def _channel(mesh: MeshOp, end: ChannelEnd) -> dict[str, Any]:
-    tensor = mesh.tensors[end.op.tensor_index]
+def _device(device: Accelerator) -> dict[str, Any]:
     return {
-        "name": end.op.label.data,
-        "direction": end.op.direction.data,
-        "dtype": tensor.dtype,
-        "shape": list(tensor.shape),
-        "pe": end.pe,
-        "number": end.number,
+        "name": device.name,
+        "kind": device.description.name,
+        "clock_hz": device.description.facts.clock_hz,
     }
 
 
-def _task(task: Any) -> dict[str, Any]:
-    return {
-        "stage": task.stage,
-        "name": task.label,
-        "macs": task.macs,
-        "kernels": list(task.kernels),
-    }
+def _channels(placed: Placed) -> list[dict[str, Any]]:
+    transfers: Sequence[Transfer] = placed.compilation.facts["transfers"]
+    rows = []
+    for end, transfer in zip(placed.ends, transfers, strict=True):
+        tensor = placed.mesh.tensors[end.op.tensor_index]
+        rows.append(
+            {
+                "name": end.op.label.data,
+                "direction": end.op.direction.data,
+                "dtype": tensor.dtype,
+                "shape": list(tensor.shape),
+                "pe": end.pe,
+                "number": end.number,
+                "link": transfer.link,
+                "link_ticks": transfer.ticks,
+            }
+        )
+    return rows
+
+
+def _tasks(firing: FiringCycles, tasks: Sequence[PeTask]) -> list[dict[str, Any]]:
+    rows = []
+    for task, cycles in zip(tasks, task_cycles(firing, tasks), strict=True):
+        row: dict[str, Any] = {
+            "stage": task.stage,
+            "name": task.label,
+            "macs": task.macs,
+            "core_cycles": cycles,
+            "kernels": list(task.kernels),
+        }
+        if task.jobs:
+            row["jobs"] = [asdict(job) for job in task.jobs]
+        if task.awaits:
+            row["awaits"] = list(task.awaits)
+        rows.append(row)
+    return rows

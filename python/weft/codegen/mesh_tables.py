@@ -17,6 +17,7 @@ from weft.codegen.tables import (
     MAX_SLOTS,
     Call,
     ChannelRow,
+    LaneRow,
     PeTables,
     ReturnRow,
     SendRow,
@@ -38,7 +39,6 @@ from weft.dialects.pe import (
 )
 from weft.errors import MappingError
 from weft.kernels.device import AWAIT
-from weft.kernels.requantize_sums import RequantizeSums, RescaleSums
 from weft.transforms.plan_memory import (
     PeMemory,
     channel_bytes,
@@ -48,6 +48,8 @@ from weft.transforms.plan_memory import (
 )
 
 _DIRECTIONS = {"in": 0, "out": 1}
+# Tasks that a template has beside its stages.
+_NO_STAGES = ("border", "copy")
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,16 @@ class ChannelEnd:
 
 @dataclass(frozen=True)
 class PeTask:
-    """For reports: the stage that a task is for."""
+    """For reports: the stage that a task is for. ``part`` is its label in the template; None for
+    what is no stage there."""
 
     label: str
     stage: str
     macs: int
     kernels: tuple[str, ...]
+    part: str | None
     jobs: tuple[PeJob, ...] = ()
     awaits: tuple[int, ...] = ()
-    raw_sums: int = 0
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,10 @@ class _MeshWriter:
         tables.shards.append(
             ShardRow(self.first_slot[-1], slot_count, len(tables.tasks), len(tasks), 0, len(routes))
         )
+        if place.lane is not None:
+            if int(place.lane.value.data) == len(tables.lanes):
+                tables.lanes.append(LaneRow(len(tables.shards) - 1, 0))
+            tables.lanes[-1].shard_count += 1
         tables.tasks += [(f"{task.stage} {task.label}", calls) for task, calls in tasks]
         self.shards[place.pe_index].append(tuple(task for task, _ in tasks))
 
@@ -209,8 +216,10 @@ class _MeshWriter:
                     calls.append(self.call(op, place, slots))
             tickets.hand_on(task)
             names = tuple(sorted({c.kernel_name for c in task.calls}))
+            is_part = task.stage.data not in _NO_STAGES
+            part = task.label.data if is_part else None
             macs = int(task.macs.value.data)
-            row = PeTask(label, kind, macs, names, tuple(jobs), tuple(awaited), _raw_sums(task))
+            row = PeTask(label, kind, macs, names, part, tuple(jobs), tuple(awaited))
             made.append((row, calls))
         self.tables[place.pe_index].tickets += tickets.count
         return made
@@ -267,7 +276,7 @@ class _MeshWriter:
             at = values_of(place.constants_at)[int(owner.index.value.data)]
             return IN_CONSTANTS | (at + offset)
         assert isinstance(owner, BufferOp)
-        return owner.offset + offset
+        return place.scratch_offset + owner.offset + offset
 
     def add_output_slot(self, channel: ChannelOp) -> None:
         tables = self.tables[channel.pe_index]
@@ -331,7 +340,7 @@ class _MeshWriter:
             source = slot_word(self.first_slot[number] + slots.index(owner), route.source)
         else:
             assert isinstance(owner, BufferOp)
-            source = owner.offset + route.source
+            source = place.scratch_offset + owner.offset + route.source
         return SendRow(
             pe,
             index,
@@ -417,17 +426,6 @@ class _Tickets:
         if isinstance(last, YieldOp):
             for token, outside in zip(last.tokens, task.tokens, strict=True):
                 self._taken[outside] = self._taken.pop(token)
-
-
-def _raw_sums(task: TaskOp) -> int:
-    """How many sums of devices a task makes results of."""
-    names = (RequantizeSums.name, RescaleSums.name)
-    found = 0
-    for call in task.calls:
-        if call.kernel_name in names:
-            parts, out_h, out_w, out_channels = call.numbers.get_values()[:4]
-            found += int(parts * out_h * out_w * out_channels)
-    return found
 
 
 def _input_row(slot: SlotOp, index: int) -> ChannelRow:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from weft import _native
-from weft.engines.flow import End, StreamSession
+from weft.engines.flow import StreamSession
 from weft.engines.library import forget, host_library
+from weft.engines.program_session import End
 from weft.engines.waits import describe_waits
 from weft.errors import EngineError, ProgramError, ToolchainError
 from weft.program import Program
@@ -23,8 +24,6 @@ from weft.program import Program
 FRAME_SECONDS = 600.0
 # How long results from before a failure may take to come out.
 SETTLE_SECONDS = 10.0
-# weft_status_t of a PE that was ended from outside.
-_STOPPED = 9
 
 _epochs = itertools.count(1)
 
@@ -44,9 +43,12 @@ def new_stream(
     program: Program,
     epoch: int | None = None,
     foreign: Mapping[int, tuple[memoryview, memoryview]] | None = None,
+    *,
+    has_clock: bool = False,
 ) -> tuple[_native.Library, _native.Stream]:
     """The PEs of a program, ready to be stepped. ``foreign`` gives arena and counters of those, by
-    number, that somebody else steps.
+    number, that somebody else steps. With such, or if the caller ``has_clock``, there are no
+    workers: the caller steps PEs and delivers what they say.
 
     Raises ``ToolchainError`` if the host library cannot be built, ``ProgramError`` if the folder
     is damaged.
@@ -73,6 +75,8 @@ def new_stream(
                 stream.add(*data)
     except (RuntimeError, IndexError, KeyError) as error:
         raise ProgramError(f"{program.folder} is damaged ({error}); compile it again") from None
+    if has_clock:
+        stream.step_by_clock()
     stream.connect()
     return library, stream
 
@@ -163,11 +167,6 @@ class NativeSession(StreamSession):
         self._in_place = True
 
     # --- the end ---
-
-    def stop_pe(self, number: int) -> None:
-        """Ends the work of one PE, as a fault of its hardware would: for tests of what happens
-        then. ``number`` is its row in the manifest's ``pes``."""
-        self._open_stream().fail(number, _STOPPED)
 
     def close(self) -> None:
         """Frees the PEs' memory."""

@@ -40,6 +40,11 @@ class Session(ABC):
         """How many instructions those have run since their start, None if none is counted."""
         return None
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What the engine's clock has measured, for reports; nothing where it has none."""
+        return {}
+
     def run(self, frame: Frame) -> Any:
         """Runs one frame to its end.
 

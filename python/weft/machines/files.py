@@ -18,6 +18,7 @@ from weft.machines.model import (
     DeviceUse,
     Machine,
     MemoryRegion,
+    Network,
     Pe,
     PeClass,
 )
@@ -71,6 +72,7 @@ class _Reader(TomlReader):
             "pe_class": True,
             "grid": True,
             "links": False,
+            "network": False,
         }
         data = self.table(self.load(), "the file", keys)
         self.check_format(data["format"], FORMAT)
@@ -80,7 +82,29 @@ class _Reader(TomlReader):
         }
         description = self.text(data["description"], "description") if "description" in data else ""
         links = self.links(data.get("links", {}))
-        return replace(self.grid(data["grid"], classes, description), links=links)
+        machine = replace(self.grid(data["grid"], classes, description), links=links)
+        return replace(machine, network=self.network(data.get("network", {}), machine))
+
+    def network(self, data: Any, machine: Machine) -> Network:
+        limits = {
+            "bytes_per_cycle": (1, 1 << 16),
+            "hop_cycles": (0, 1_000_000),
+            "signal_bytes": (1, 1 << 16),
+            "clock_mhz": (1, 10_000),
+        }
+        data = self.table(data, "network", dict.fromkeys((*limits, "host"), False))
+        found: dict[str, Any] = {
+            key: self.integer(data[key], f"network.{key}", *limit)
+            for key, limit in limits.items()
+            if key in data
+        }
+        if "clock_mhz" in found:
+            found["clock_hz"] = found.pop("clock_mhz") * 1_000_000
+        if "host" in data:
+            found["host"] = self.node(data["host"], "network.host")
+            if not machine.has_node(found["host"]):
+                self.fail("network.host", f"there is no node {list(found['host'])}")
+        return Network(**found)
 
     def links(self, data: Any) -> Mapping[str, int]:
         data = self.table(data, "links", dict.fromkeys(LINKS, False))
@@ -204,11 +228,6 @@ class _Reader(TomlReader):
         if sizes["width"] * sizes["height"] * sizes["pes_per_node"] > _MAX_PES:
             self.fail("grid", f"has more than {_MAX_PES} PEs")
         missing = frozenset(self.list_of(data.get("missing", []), "grid.missing", self.node))
-        for x, y in missing:
-            if not (0 <= x - corner["x0"] < sizes["width"]) or not (
-                0 <= y - corner["y0"] < sizes["height"]
-            ):
-                self.fail("grid.missing", f"there is no node {[x, y]}")
         whole = Machine(
             self.path.stem,
             description,
@@ -221,6 +240,9 @@ class _Reader(TomlReader):
             y0=corner["y0"],
             missing=missing,
         )
+        for node in missing:
+            if not whole.has_node(node):
+                self.fail("grid.missing", f"there is no node {list(node)}")
         reserved = self.list_of(data.get("reserved", []), "grid.reserved", self.pe)
         pairs = self.list_of(
             data.get("exceptions", []),

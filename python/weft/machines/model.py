@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import lcm
 from typing import Any
 
 #: What a memory region may hold.
@@ -107,6 +108,21 @@ class PeClass:
         return sum(region.length for region in self.memory)
 
 
+@dataclass(frozen=True)
+class Network:
+    """The routers between nodes and how fast they are, in cycles of their own clock: bytes a cycle
+    on a link, cycles from one link of a message's path to the next. ``signal_bytes`` is what an
+    arrival or a credit takes of a link. Without ``clock_hz``, the clock is that of the fastest PE;
+    ``host`` is the node at which the host is, the first one if it is None.
+    """
+
+    bytes_per_cycle: int = 16
+    hop_cycles: int = 5
+    signal_bytes: int = 16
+    clock_hz: int | None = None
+    host: tuple[int, int] | None = None
+
+
 @dataclass(frozen=True, order=True)
 class Pe:
     """Where a PE is: column and row of its node, and its number there."""
@@ -136,6 +152,25 @@ class Machine:
     reserved: frozenset[Pe] = frozenset()
     exceptions: Mapping[Pe, str] = field(default_factory=dict)
     links: Mapping[str, int] = field(default_factory=dict)
+    network: Network = Network()
+
+    @property
+    def network_clock_hz(self) -> int:
+        return self.network.clock_hz or max(c.clock_hz for c in self.classes.values())
+
+    @property
+    def tick_hz(self) -> int:
+        """The clock that times are counted in: every clock of the machine divides it."""
+        return lcm(self.network_clock_hz, *(c.clock_hz for c in self.classes.values()))
+
+    @property
+    def host_node(self) -> tuple[int, int]:
+        return self.network.host or (self.x0, self.y0)
+
+    def has_node(self, node: tuple[int, int]) -> bool:
+        """Whether it lies in the grid; there is a router even where PEs are missing."""
+        x, y = node[0] - self.x0, node[1] - self.y0
+        return 0 <= x < self.width and 0 <= y < self.height
 
     def pes(self) -> Iterator[Pe]:
         """All PEs there are, row by row."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from xdsl.printer import Printer
 
 from weft.devices.accelerator import accelerators
 from weft.dialects.fabric import MeshOp
+from weft.dialects.pe import ShardOp
 from weft.errors import ProgramError
 from weft.machines.model import Machine
 from weft.mapping.mapping import Mapping
@@ -29,7 +29,7 @@ from weft.transforms.shards_to_pe import shards_to_pe
 from weft.transforms.to_mesh import to_mesh
 
 #: What follows the mapping.
-PASSES: tuple[tuple[str, Callable[[Compilation], Compilation]], ...] = (
+PASSES: tuple[tuple[str, Callable[..., Compilation]], ...] = (
     ("choose-devices", choose_devices),
     ("choose-kernels", choose_kernels),
     ("shards-to-pe", shards_to_pe),
@@ -89,22 +89,46 @@ def run_passes(
     machine: Machine | None = None,
     dump: Dump | None = None,
     generated: Collection[str] = (),
+    lanes: bool = True,
 ) -> Compilation:
     """From a stage graph to a mesh with addresses and routes. With a ``machine``, what the model of
     time says of it is among the facts. Kernels of the families ``generated`` are not hand-written.
+    ``lanes`` as in ``plan_memory``.
     """
     dump = dump or Dump(None)
     compilation = to_mesh(stages, mapping, pe_count)
     dump.module("to-mesh", compilation.module)
     if machine is not None:
         compilation = replace(compilation, **_devices_of(machine))
-    if machine is not None:
-        (mesh,) = compilation.module.ops
-        assert isinstance(mesh, MeshOp)
-        facts = {**compilation.facts, "timing": timing(mesh, machine, mapping.source).facts()}
-        compilation = replace(compilation, facts=facts)
+    mapped = compilation.module
+    options: dict[object, dict[str, Any]] = {
+        choose_kernels: {"generated": generated},
+        plan_memory: {"lanes": lanes},
+    }
     for name, run in PASSES:
-        chosen = partial(choose_kernels, generated=generated) if run is choose_kernels else run
-        compilation = chosen(compilation)
+        compilation = run(compilation, **options.get(run, {}))
         dump.module(name, compilation.module)
-    return compilation
+    if machine is None:
+        return compilation
+    timed = timing(
+        _mesh_of(mapped),
+        machine,
+        mapping.source,
+        _shards_of(_mesh_of(compilation.module)) if any(compilation.devices.values()) else (),
+        compilation.devices,
+    )
+    facts = {"timing": timed.facts(), "firings": timed.firings, "transfers": timed.transfers}
+    return replace(compilation, facts={**compilation.facts, **facts})
+
+
+def _mesh_of(module: ModuleOp) -> MeshOp:
+    (mesh,) = module.ops
+    assert isinstance(mesh, MeshOp)
+    return mesh
+
+
+def _shards_of(mesh: MeshOp) -> list[ShardOp]:
+    """What became of every place, in their order."""
+    templates = mesh.templates
+    found = [templates[place.template_name] for place in mesh.places]
+    return [shard for shard in found if isinstance(shard, ShardOp)]

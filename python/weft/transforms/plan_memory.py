@@ -2,8 +2,9 @@
 """Pass: gives everything on every PE its address.
 
 The arena of a PE starts with scratch memory, as much as its largest firing needs: firings run one
-at a time, so all take the same. Slots follow, each for as many frames as it is deep. Constants are
-lined up by themselves; places on one PE share equal ones.
+at a time, so all take the same. Where one waits for a device, others may run meanwhile: then it has
+a lane, and scratch memory of its own. Slots follow, each for as many frames as it is deep.
+Constants are lined up by themselves; places on one PE share equal ones.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from weft.dialects.fabric import (
     integers,
     values_of,
 )
-from weft.dialects.pe import BufferOp, ConstantOp, ProgramOp, ShardOp, SlotOp
+from weft.dialects.pe import BufferOp, ConstantOp, ProgramOp, ShardOp, SlotOp, TaskOp
 from weft.kernels.device import AWAIT
 from weft.kernels.view import ITEM_BYTES
 from weft.transforms.compilation import Compilation
@@ -77,19 +78,23 @@ def channel_bytes(mesh: MeshOp, channel: ChannelOp) -> int:
     return frame_stride(size)
 
 
-def plan_memory(compilation: Compilation) -> Compilation:
-    """Packs buffers by lifetime and lines up the rest; states each packing's ratio to its bound."""
+def plan_memory(compilation: Compilation, *, lanes: bool = True) -> Compilation:
+    """Packs buffers by lifetime and lines up the rest; states each packing's ratio to its bound.
+    Without ``lanes``, which take memory, firings wait for their devices with nothing beside."""
     module = compilation.module.clone()
     (mesh,) = module.ops
     assert isinstance(mesh, MeshOp)
     shards = {op.sym_name.data: op for op in mesh.body.block.ops if isinstance(op, ShardOp)}
     bounds = {name: _pack(shard) for name, shard in shards.items()}
     pes = [PeMemory() for _ in range(mesh.pe_count)]
+    by_pe: dict[int, list[PlaceOp]] = {}
     for place in mesh.places:
-        pe = pes[place.pe_index]
-        pe.scratch_bytes = max(pe.scratch_bytes, shards[place.template_name].scratch_bytes)
-    for pe in pes:
-        pe.take(pe.scratch_bytes)
+        by_pe.setdefault(place.pe_index, []).append(place)
+    most_lanes = 1
+    for number, here in by_pe.items():
+        found = _lanes(here, shards) if lanes else [here]
+        most_lanes = max(most_lanes, len(found))
+        _lay_out_scratch(found, shards, pes[number])
     for place in mesh.places:
         shard = shards[place.template_name]
         _lay_out(place, shard, pes[place.pe_index], compilation.alignments)
@@ -99,7 +104,7 @@ def plan_memory(compilation: Compilation) -> Compilation:
             channel.at = IntegerAttr(pes[channel.pe_index].take(size), i64)
     _add_programs(mesh, shards, compilation.devices)
     module.verify()
-    facts = {**compilation.facts, "memory": pes, "packing": bounds}
+    facts = {**compilation.facts, "memory": pes, "packing": bounds, "lanes": most_lanes}
     return replace(compilation, module=module, facts=facts)
 
 
@@ -115,6 +120,33 @@ def _pack(shard: ShardOp) -> dict[str, Any]:
         "scratch_lower_bound": bound,
         "scratch_ratio": round(packing.peak / bound, 4) if bound else 1.0,
     }
+
+
+def _lanes(places: Sequence[PlaceOp], shards: Mapping[str, ShardOp]) -> list[list[PlaceOp]]:
+    """The places of a PE, in their order: one that awaits jobs is a lane, and so are those between
+    two such."""
+    found: list[list[PlaceOp]] = []
+    is_open = False
+    for place in places:
+        waits = any(True for t in shards[place.template_name].of_type(TaskOp) for _ in t.awaits)
+        if is_open and not waits:
+            found[-1].append(place)
+        else:
+            found.append([place])
+        is_open = not waits
+    return found
+
+
+def _lay_out_scratch(
+    lanes: Sequence[Sequence[PlaceOp]], shards: Mapping[str, ShardOp], pe: PeMemory
+) -> None:
+    for number, lane in enumerate(lanes):
+        size = max(shards[place.template_name].scratch_bytes for place in lane)
+        at = pe.take(size)
+        pe.scratch_bytes = pe.arena_bytes
+        for place in lane if len(lanes) > 1 else ():
+            place.lane = IntegerAttr(number, i64)
+            place.scratch_at = IntegerAttr(at, i64)
 
 
 def _lay_out(place: PlaceOp, shard: ShardOp, pe: PeMemory, alignments: Mapping[str, int]) -> None:

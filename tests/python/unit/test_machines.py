@@ -9,7 +9,7 @@ import pytest
 from weft.errors import MachineError, WeftError
 from weft.machines import bundled_machines, load_machine
 from weft.machines.describe import describe, summary
-from weft.machines.model import CostData, Pe
+from weft.machines.model import CostData, Network, Pe
 
 GOOD = """\
 format = 1
@@ -181,6 +181,16 @@ LINK_MISTAKES = {
     "a rate as text": ("", "[links]\ndram = '1 GB'\n", ["links.dram", "'1 GB'"]),
     "a rate that is true": ("", "[links]\ndram = true\n", ["links.dram", "not True"]),
 }
+NETWORK_MISTAKES = {
+    "a network as a number": ("network = 3\n", "", ["network: must be a table"]),
+    "an unknown key": ("", "[network]\nhops = 3\n", ["network: unknown key 'hops'", "hop_cycles"]),
+    "links of no bytes": ("", "[network]\nbytes_per_cycle = 0\n", ["bytes_per_cycle", "from 1"]),
+    "signals of no bytes": ("", "[network]\nsignal_bytes = 0\n", ["network.signal_bytes", "not 0"]),
+    "a hop back in time": ("", "[network]\nhop_cycles = -1\n", ["network.hop_cycles", "not -1"]),
+    "a clock that stands": ("", "[network]\nclock_mhz = 0\n", ["network.clock_mhz", "not 0"]),
+    "a host beside the grid": ("", "[network]\nhost = [1, 1]\n", ["host: there is no node [1, 1]"]),
+    "a host on a PE": ("", "[network]\nhost = [2, 1, 0]\n", ["network.host", "list of 2 integers"]),
+}
 COST_MISTAKES = {
     "cost as a number": ("cost = 3", ["pe_class.small.cost: must be a table"]),
     "an unknown cost": ("cost = { macs = 1 }", ["small.cost: unknown key 'macs'", "mac, element"]),
@@ -226,6 +236,34 @@ def test_a_stack_may_be_as_large_as_images_need(line: str, tmp_path: Path) -> No
 def test_mistakes_in_links_are_named(name: str, tmp_path: Path) -> None:
     before, after, wanted = LINK_MISTAKES[name]
     _refused(tmp_path, before + GOOD + after, wanted)
+
+
+@pytest.mark.parametrize("name", NETWORK_MISTAKES)
+def test_mistakes_in_the_network_are_named(name: str, tmp_path: Path) -> None:
+    before, after, wanted = NETWORK_MISTAKES[name]
+    _refused(tmp_path, before + GOOD + after, wanted)
+
+
+def test_the_network(tmp_path: Path) -> None:
+    """Without its own clock it has that of the fastest PE; without a node, the host is at the first
+    one. There is a router where PEs are missing."""
+    machine = _load(tmp_path, GOOD)
+    assert machine.network == Network(16, 5, 16, None, None)
+    assert (machine.network_clock_hz, machine.tick_hz) == (200_000_000, 200_000_000)
+    assert machine.host_node == (2, 1)
+    own = "[network]\nbytes_per_cycle = 8\nhop_cycles = 0\nsignal_bytes = 4\nclock_mhz = 150\n"
+    machine = _load(tmp_path, GOOD + own + "host = [4, 2]\n")
+    assert machine.network == Network(8, 0, 4, 150_000_000, (4, 2))
+    assert (machine.network_clock_hz, machine.tick_hz) == (150_000_000, 600_000_000)
+    assert summary(machine)["network"] == {
+        "bytes_per_cycle": 8,
+        "hop_cycles": 0,
+        "signal_bytes": 4,
+        "clock_hz": 150_000_000,
+        "host": [4, 2],
+    }
+    line = "network: 8 bytes a cycle and link, 0 cycles a hop, at 150 MHz; host at (4, 2)"
+    assert line in describe(machine)
 
 
 @pytest.mark.parametrize("name", COST_MISTAKES)

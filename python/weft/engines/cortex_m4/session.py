@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from weft import _native
 from weft.engines.cortex_m4.counts import Counts, Place
@@ -16,8 +15,9 @@ from weft.engines.cortex_m4.images import linked_pes
 from weft.engines.cortex_m4.mail import Node
 from weft.engines.cortex_m4.native_pe import NativePe, take_signals
 from weft.engines.cortex_m4.network import Network
-from weft.engines.flow import End, StreamSession
+from weft.engines.flow import StreamSession
 from weft.engines.native import new_stream
+from weft.engines.program_session import End
 from weft.engines.waits import describe_waits, stages_text
 from weft.errors import EngineError
 from weft.program import Program
@@ -50,7 +50,6 @@ class MachineCodeSession(StreamSession):
         shared = {number: (pe.arena, pe.state) for number, pe in self._pes.items()}
         self._library, stream = new_stream(program, _EPOCH, shared)
         self._stream = stream
-        self._failure = ""
         for number, pe in self._pes.items():
             self._start(number, pe)
         self._at_start = self._count()
@@ -157,17 +156,6 @@ class MachineCodeSession(StreamSession):
             return
         with self._keeping_interrupts():
             self._work_until(wanted)
-
-    @contextmanager
-    def _keeping_interrupts(self) -> Iterator[None]:
-        """Of the keyboard, perhaps: where cores and messages are is not known any more."""
-        try:
-            yield
-        except EngineError:
-            raise
-        except BaseException:
-            self._failure = "the session was interrupted in its work; open the program again"
-            raise
 
     def _work_until(self, wanted: Sequence[End]) -> None:
         """Until one of these ends has room or a frame."""
