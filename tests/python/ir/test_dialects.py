@@ -181,7 +181,7 @@ JOB_MISTAKES = [
     ("accel.yield %6, %7", "accel.yield %6, %6", "several await job 0:0"),
     ("accel.yield %6, %7", "accel.yield %6", "nobody awaits job 0:1"),
     ("  pe.task", "  %8 = pe.task", None),
-    ('"0" macs 0 {', '"0" macs 0 -> !accel.token {', None),
+    ('"0" macs 0 {', '"0" macs 0 -> !accel.token {', "task 0 gives 1 tokens"),
     ("    accel.yield %6, %7\n", "", "nobody awaits job 0:0"),
     ("%4, %5 = pe.task", "%4 = pe.task", None),
     ("over [64, 16]", "over [64]", "one span a pointer"),
