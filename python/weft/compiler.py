@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft import __version__
 from weft.codegen.toolchain import target_compiler_path
+from weft.devices import load_device
 from weft.errors import MappingError, ModelError
 from weft.importers import whole_model
 from weft.machines import DeviceUse, Machine, device_use, load_machine
@@ -142,11 +143,12 @@ def _cache_key(data: bytes, name: str, machine: Machine, request: MappingRequest
 
 
 def _devices(machine: Machine) -> Iterator[str]:
-    """Text that differs when a device of somebody else does."""
-    folders = {use.kind for c in machine.classes.values() for use in c.devices if "/" in use.kind}
-    for folder in sorted(folders):
-        for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
-            yield f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    """Text that differs when a device does, whoever it is from."""
+    kinds = {use.kind for c in machine.classes.values() for use in c.devices}
+    for folder in sorted({load_device(kind).folder for kind in kinds}):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            if "__pycache__" not in path.parts:
+                yield f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 class _TemporaryFolder:

@@ -163,6 +163,8 @@ def load_lowering(description: DeviceDescription) -> ModuleType | None:
         return None
     digest = hashlib.sha256(str(description.folder).encode()).hexdigest()[:8]
     package = f"weft_device_{description.name}_{digest}"
+    for known in [n for n in sys.modules if n.startswith(f"{package}.")]:
+        del sys.modules[known]  # its files may have changed
     parent = ModuleType(package)
     parent.__path__ = [str(description.folder)]
     sys.modules[package] = parent
