@@ -29,14 +29,16 @@ class ShardTimes:
     devices: Mapping[int, int]
 
 
-def raw_sums(task: TaskOp) -> int:
-    """How many sums of devices a task makes results of."""
-    found = 0
+def _requantising(task: TaskOp, cost: CostData) -> float:
+    """What making results of raw sums takes, in a task."""
+    cycles = 0.0
     for call in task.calls:
         if call.kernel_name in _REQUANTISE:
-            parts, out_h, out_w, out_channels = call.numbers.get_values()[:4]
-            found += int(parts * out_h * out_w * out_channels)
-    return found
+            parts, out_h, out_w, out_channels = (int(n) for n in call.numbers.get_values()[:4])
+            rows = out_h * out_channels
+            is_quick = call.kernel_name == RequantizeSums.name
+            cycles += cost.requantize_cycles(parts * out_w * rows, rows, is_quick=is_quick)
+    return cycles
 
 
 def shard_times(
@@ -48,7 +50,7 @@ def shard_times(
     tasks = shard.of_type(TaskOp)
     if not any(True for task in tasks for _ in task.launches):
         return None
-    offloaded = {task.label.data for task in tasks if raw_sums(task)}
+    offloaded = {task.label.data for task in tasks if _requantising(task, cost)}
     left = {stage.label: stage.cycles for stage in stages}
     work = []
     now = start = 0.0
@@ -56,7 +58,7 @@ def shard_times(
     done: dict[SSAValue, float] = {}
     for task in tasks:
         label = task.label.data
-        cycles = raw_sums(task) * cost.requantize
+        cycles = _requantising(task, cost)
         cycles += cost.job * sum(1 for _ in task.launches)
         if label not in offloaded:
             cycles += left.pop(label, 0.0)

@@ -29,9 +29,14 @@ class Simulation:
     what it writes goes where nobody looks before it is announced."""
 
     def __init__(
-        self, program: Program, times: Times, stream: _native.Stream, names: list[str]
+        self,
+        program: Program,
+        times: Times,
+        stream: _native.Stream,
+        names: list[str],
+        device_deadline: int,
     ) -> None:
-        """``names`` of all PEs of the manifest."""
+        """``names`` of all PEs of the manifest; ``device_deadline`` in cycles of PEs."""
         self._stream = stream
         self.events = EventQueue()
         self.network = Network(self.events, times.network, times.nodes, names)
@@ -43,7 +48,7 @@ class Simulation:
         }
         self._awake = set(self.pes)
         self.devices = Devices(
-            times.devices, times.cycles, stream, self.events, partial(self.wake, cause=Cause.DEVICE)
+            times, device_deadline, stream, self.events, partial(self.wake, cause=Cause.DEVICE)
         )
 
     def turn(self) -> bool:
@@ -74,6 +79,7 @@ class Simulation:
         said, begun = self._stream.take_signals(), self._stream.take_jobs()
         if stepped is None:
             self._send(said)  # before it failed
+            self.devices.begin(begun)  # those that it found while it waited
             return
         shard, task, is_last = stepped
         pe.begin(now)
