@@ -63,9 +63,10 @@ def compile_model(
     kernels (``{"conv2d": f}`` with ``f(kernel, schedule)``), which are then generated even where
     hand-written ones would be used; without ``hand_written`` all are generated. ``mapping`` is a
     mapping file, or what ``json`` would read from one (docs/formats/mapping.md): stages that it
-    does not name are mapped by rule. ``pes`` limits the rule to that many PEs. ``devices``
-    are devices that every PE has beside those of the machine file, as ``--device`` names them.
-    ``dump_ir`` is a folder for the IR after every pass.
+    does not name are mapped by rule. ``pes`` limits the rule to that many PEs, and lets them work
+    more than ``MOST_WORK`` of ``weft.placing``. ``devices`` are devices that every PE has beside
+    those of the machine file, as ``--device`` names them. ``dump_ir`` is a folder for the IR after
+    every pass.
 
     Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``DeviceError``,
     ``MappingError``, ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from math import inf
 from typing import Any, TypeVar
 
 from weft.codegen.build import Placed, place_on, precheck
@@ -17,6 +18,7 @@ from weft.machines.model import COSTS_BY_KIND, Machine, PeClass
 from weft.mapping.balance import Worker, balanced
 from weft.mapping.files import parse_mapping, split_inputs_of
 from weft.mapping.mapping import Mapping, Shard
+from weft.mapping.offload import planned
 from weft.mapping.timing import deeper
 from weft.transforms.compilation import Compilation, stages_of
 from weft.transforms.pipeline import Dump, run_passes
@@ -24,6 +26,10 @@ from weft.transforms.split_inputs import split_inputs
 from weft.transforms.to_mesh import to_mesh
 
 _T = TypeVar("_T")
+
+#: The work of all PEs in relation to that of one alone, messages included, that the rule stays
+#: within where nobody says how many PEs there are to be.
+MOST_WORK = 1.25
 
 # What the rule leaves to code, tables and counters at first, in bytes. The true sizes are known
 # only when code is there: where they do not fit, the rule is asked again with more set aside.
@@ -63,6 +69,7 @@ class Placing:
         check_costs(machine)
         self.machine = machine
         self.generated = generated
+        self.planned = {name: planned(c) for name, c in machine.classes.items()}
         self.lanes, self.has_lanes = True, False
         self.compilation = split_inputs(stages, split_inputs_of(mapping, where), where)
         self.stages: list[Stage] = stages_of(self.compilation)
@@ -75,6 +82,7 @@ class Placing:
         self.fixed = Mapping({})
         if mapping is not None:
             self.fixed = parse_mapping(mapping, self.stages, machine, where)
+        self.most_work = self.fixed.most_work or (MOST_WORK if pes is None else inf)
         self.is_depth_fixed = mapping is not None and "depth" in mapping
         self.is_complete = all(s.label.data in self.fixed.stages for s in self.stages)
 
@@ -92,9 +100,9 @@ class Placing:
         free = [i for i in self.pes if i not in taken] or list(self.pes)
         workers = []
         for number in free:
-            pe_class = self.machine.class_of(usable[number])
+            pe_class = self.planned[self.machine.class_of(usable[number]).name]
             workers.append(Worker(number, pe_class, self.capacity(pe_class, reserve)))
-        found = balanced(self.stages, workers, self.fixed.stages, self.fixed.source)
+        found = balanced(self.stages, workers, self.fixed.stages, self.fixed.source, self.most_work)
         return found and replace(self.fixed, stages=found.stages)
 
     def anyhow(self) -> Mapping:

@@ -20,9 +20,7 @@ def failed(checks: list[Check]) -> list[str]:
     return [check.name for check in checks if check.has_failed]
 
 
-@pytest.mark.parametrize(
-    ("compiler", "flags"), [("gcc", ()), ("clang", ()), ("gcc", SANITIZE), ("clang", ("-DNDEBUG",))]
-)
+@pytest.mark.parametrize(("compiler", "flags"), [("gcc", ()), ("clang", ()), ("gcc", SANITIZE)])
 @pytest.mark.parametrize("name", bundled_devices())
 def test_bundled_devices_pass(
     name: str, compiler: str, flags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

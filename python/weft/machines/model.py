@@ -20,7 +20,11 @@ _PLANNED_STACK_BYTES = 1024
 #: Links whose rates a machine file may give, in bytes a second: to the host, and to DRAM.
 LINKS = ("host", "dram")
 
-#: Cost data that are tables of kinds of stages.
+#: Cost data that are one figure, and those that are tables of kinds of stages.
+GENERAL_COSTS = (
+    *("mac", "element", "byte", "message", "task", "firing"),
+    *("job", "requantize", "rescale", "requantize_row"),
+)
 COSTS_BY_KIND = ("kinds", "elements", "windows", "pixels")
 
 
@@ -42,25 +46,34 @@ class CostData:
     every element of a result, ``elements`` where a kind of stage differs. Kernels that prepare a
     window for all channels of a pixel at once have costs by kind for that: ``windows`` for every
     element of the window of a pixel, ``pixels`` for every pixel; a box of half the channels has as
-    many of both. ``byte`` is for every byte sent, ``message`` for every write of neighbouring bytes
-    to another PE, and for every word to one that a frame has arrived or was consumed; ``firing``
-    for a firing as such. ``job`` is what a device's job costs the core that hands it over and hears
-    of its end, ``requantize`` what making a result of a raw sum takes. The defaults are
-    provisional: they stand until they are fitted to counted machine code, as ``weft bench costs``
-    does it.
+    many of both. ``task`` is for every stage of a firing as such, ``firing`` for the firing;
+    ``byte`` for every byte sent, ``message`` for every box of bytes written to another PE, and for
+    every word to one that a frame has arrived or was consumed. ``job`` is what a device's job costs
+    the core that hands it over and hears of its end, ``requantize`` what making a result of a raw
+    sum takes, ``rescale`` the same with a rounding or scale for which there is no quick way, and
+    ``requantize_row`` what every row of sums of one channel takes beside that. The defaults are provisional: they stand until they are fitted to counted machine code, as ``weft
+    bench costs`` does it.
     """
 
     mac: float = 4.0
     element: float = 12.0
     byte: float = 0.5
     message: float = 0.0
+    task: float = 0.0
     firing: float = 500.0
-    job: float = 400.0
-    requantize: float = 9.0
+    job: float = 1000.0
+    requantize: float = 10.8
+    rescale: float = 46.0
+    requantize_row: float = 48.0
     kinds: Mapping[str, float] = field(default_factory=dict)
     elements: Mapping[str, float] = field(default_factory=dict)
     windows: Mapping[str, float] = field(default_factory=dict)
     pixels: Mapping[str, float] = field(default_factory=dict)
+
+    def requantize_cycles(self, sums: int, rows: int, *, is_quick: bool) -> float:
+        """Cycles for so many raw sums, which lie in so many rows of one channel each."""
+        one = self.requantize if is_quick else self.rescale
+        return sums * one + rows * self.requantize_row
 
     def per_mac(self, kind: str) -> float:
         """Cycles for one multiply-accumulate of a kind of stage."""

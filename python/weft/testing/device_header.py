@@ -21,6 +21,7 @@ typedef struct weft_ticket { weft_device_t *device; uint32_t sequence; } weft_ti
 weft_status_t weft_host_device_run(const weft_device_driver_t *driver, const uint32_t *options,
     uint32_t option_count, const void *descriptors, uint32_t job_count, uint32_t deadline_ticks,
     uint32_t *out_states);
+void weft_host_device_facts(const weft_device_driver_t *driver, uint32_t *out_facts);
 const weft_device_driver_t *weft_host_device_driver(void);
 const char *weft_status_string(weft_status_t status);
 """

@@ -16,6 +16,7 @@ from cffi import FFI, CDefError
 
 from weft.codegen.toolchain import find_host_compiler
 from weft.devices import DeviceDescription, load_device
+from weft.devices.description import SPACES
 from weft.errors import DeviceError
 from weft.paths import runtime_folder
 from weft.testing.conformance import compile_for, includes
@@ -67,6 +68,7 @@ class DeviceLibrary:
         with tempfile.TemporaryDirectory(prefix="weft-device-") as folder:
             self._library = self._ffi.dlopen(str(self._build(Path(folder))))
         self._struct = self._descriptor_type()
+        self._check_facts()
 
     def _build(self, folder: Path) -> Path:
         runtime = runtime_folder()
@@ -96,6 +98,28 @@ class DeviceLibrary:
                 f"{where} has the fields {', '.join(fields)}; device.toml says {', '.join(said)}"
             )
         return found
+
+    def _check_facts(self) -> None:
+        """The compiler goes by device.toml, the runtime by the driver: they must agree."""
+        facts = self.device.facts
+        said = {
+            "alignment": facts.alignment,
+            "jobs_in_flight": facts.jobs_in_flight,
+            "spaces": sum(1 << SPACES.index(space) for space in set(facts.spaces)),
+            "accumulator_bits": facts.accumulator_bits,
+            "is_blocking": int(facts.is_blocking),
+            "clock_hz": facts.clock_hz,
+            "descriptor_bytes": self._ffi.sizeof(self._struct),
+        }
+        found = self._ffi.new("uint32_t[]", len(said))
+        self._library.weft_host_device_facts(self._library.weft_host_device_driver(), found)
+        for (name, value), own in zip(said.items(), found, strict=True):
+            if value != own:
+                where = "header" if name == "descriptor_bytes" else "device.toml"
+                raise DeviceError(
+                    f"device {self.device.name}: {name} is {value} by the {where}, and {own} by "
+                    f"the driver {self.device.driver}"
+                )
 
     # --- the wrapper ---
 

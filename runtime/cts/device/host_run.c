@@ -64,3 +64,12 @@ weft_status_t weft_host_device_run(const weft_device_driver_t *driver, const uin
     free(config.descriptors);
     return status;
 }
+
+void weft_host_device_facts(const weft_device_driver_t *driver, uint32_t *out_facts)
+{
+    const weft_device_facts_t *facts = &driver->facts;
+    const uint32_t words[WEFT_HOST_FACTS] = {
+        facts->alignment,   facts->jobs_in_flight, facts->spaces,          facts->accumulator_bits,
+        facts->is_blocking, facts->clock_hz,       facts->descriptor_bytes};
+    memcpy(out_facts, words, sizeof words);
+}

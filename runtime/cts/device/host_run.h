@@ -13,4 +13,9 @@ weft_status_t weft_host_device_run(const weft_device_driver_t *driver, const uin
                                    uint32_t job_count, uint32_t deadline_ticks,
                                    uint32_t *out_states);
 
+/* What the driver says of itself, in this order: alignment, jobs_in_flight, spaces, accumulator_bits,
+ * is_blocking, clock_hz, descriptor_bytes. */
+enum { WEFT_HOST_FACTS = 7 };
+void weft_host_device_facts(const weft_device_driver_t *driver, uint32_t *out_facts);
+
 #endif /* WEFT_DEVICE_HOST_RUN_H */

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from weft.devices import load_device
+from weft.devices import bundled_devices, load_device
 from weft.errors import DeviceError
 from weft.testing import DeviceLibrary, DeviceMismatchError, compare_device, compare_job
 
@@ -136,6 +136,23 @@ def test_a_header_that_is_not_c_is_told(tmp_path: Path) -> None:
     header = copy / "blocking_npu.h"
     header.write_text("int f(;\n", encoding="utf-8")
     with pytest.raises(DeviceError, match=r"device blocking_npu: blocking_npu.h: "):
+        DeviceLibrary(copy)
+
+
+@pytest.mark.parametrize("name", bundled_devices())
+def test_drivers_say_what_their_folders_say(name: str) -> None:
+    DeviceLibrary(name)
+
+
+def test_facts_that_differ_are_told(tmp_path: Path) -> None:
+    copy = tmp_path / "npu"
+    shutil.copytree(load_device("blocking_npu").folder, copy)
+    file = copy / "device.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("alignment = 4", "alignment = 2"), encoding="utf-8")
+    with pytest.raises(
+        DeviceError, match=r"alignment is 2 by the device.toml, and 4 by the driver"
+    ):
         DeviceLibrary(copy)
 
 
