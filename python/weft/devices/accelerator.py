@@ -145,7 +145,7 @@ def accelerators(uses: Sequence[Use]) -> tuple[Accelerator, ...]:
 
     Raises ``DeviceError``.
     """
-    made = []
+    made: list[Accelerator] = []
     for index, (name, kind, options) in enumerate(uses):
         if any(name == other.name for other in made):
             raise DeviceError(

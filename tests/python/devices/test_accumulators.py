@@ -185,13 +185,9 @@ def test_parts_are_as_long_and_begin_where_they_may(
     if parts is None:  # there is a place from which no part that may be is right
         assert any(
             start + multiple <= taps
-            and (
-                most < multiple or overflows(weights[:, start : start + multiple], INT8, kind)
-            )
+            and (most < multiple or overflows(weights[:, start : start + multiple], INT8, kind))
             for start in range(0, taps, multiple)
-        ) or any(
-            overflows(weights[:, start:], INT8, kind) for start in range(0, taps, multiple)
-        )
+        ) or any(overflows(weights[:, start:], INT8, kind) for start in range(0, taps, multiple))
         return
     assert [start for start, _ in parts] == [0, *(stop for _, stop in parts[:-1])]
     assert parts[-1][1] == taps

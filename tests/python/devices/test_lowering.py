@@ -131,9 +131,7 @@ def test_operands_that_are_not_aligned_are_copied(device: Path, tmp_path: Path) 
 
 def test_pixels_that_are_not_aligned_are_refused(device: Path, tmp_path: Path) -> None:
     edit(device, "lowering.py", "if layer.channels % 4 != 0", "if False")
-    program = check(
-        network(lambda m: dense(m, m.input((2, 6), 0.1, 0), 5)), device, tmp_path
-    )
+    program = check(network(lambda m: dense(m, m.input((2, 6), 0.1, 0), 5)), device, tmp_path)
     (row,) = program.manifest["offload"]
     assert row["on"].keys() == {"core"}
     assert row["reasons"] == ["theirs: operands 6 bytes apart are not aligned to 4"]
@@ -141,15 +139,11 @@ def test_pixels_that_are_not_aligned_are_refused(device: Path, tmp_path: Path) -
 
 def test_windows_longer_than_a_job_are_refused_or_cut(device: Path, tmp_path: Path) -> None:
     edit(device, "lowering.py", "MOST_PRODUCTS = 32", "MOST_PRODUCTS = 8")
-    program = check(
-        network(lambda m: dense(m, m.input((1, 40), 0.1, 0), 5)), device, tmp_path
-    )
+    program = check(network(lambda m: dense(m, m.input((1, 40), 0.1, 0), 5)), device, tmp_path)
     (row,) = program.manifest["offload"]
     assert row["on"].keys() == {"theirs"} and row["parts"] == 5
     edit(device, "lowering.py", "MOST_PRODUCTS = 8", "MOST_PRODUCTS = 3")
-    program = check(
-        network(lambda m: dense(m, m.input((1, 40), 0.1, 0), 5)), device, tmp_path
-    )
+    program = check(network(lambda m: dense(m, m.input((1, 40), 0.1, 0), 5)), device, tmp_path)
     (row,) = program.manifest["offload"]
     assert row["reasons"] == ["theirs: jobs of at most 3 products are too short"]
 
