@@ -16,8 +16,9 @@ def offload_rows(
     mesh: MeshOp, decisions: Sequence[Decision], stages: Sequence[str]
 ) -> list[dict[str, Any]]:
     """One row a stage, in the order of ``stages``: ``stage``, ``kind``, ``in_channels`` and
-    ``vectors`` (of a box at most; 0 without weights), ``macs`` of all its boxes, ``on`` with the MACs on each device and on the core, ``parts`` into which the reduction is cut
-    there at most, ``reasons`` why some are on the core. Empty where no PE has a device."""
+    ``vectors`` (of a box at most; 0 without weights), ``macs`` of all its boxes, ``on`` with the
+    MACs on each device and on the core, ``parts`` into which the reduction is cut there at most,
+    ``reasons`` why some are on the core. Empty where no PE has a device."""
     of_template: dict[str, list[Decision]] = {}
     for decision in decisions:
         of_template.setdefault(decision.template, []).append(decision)

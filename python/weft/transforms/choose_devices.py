@@ -162,14 +162,15 @@ class _Chooser:
         everything = np.concatenate([d.weights for d in data])
         axis = _axis(layer)
         most = device.most_products // (layer.window // everything.shape[axis])
-        if most == 0:
-            return f"{device.name}: a job adds up {device.most_products} products at most"
+        multiple = device.input_multiple if axis == 3 else 1
+        if most < min(multiple, everything.shape[axis]):
+            return f"{device.name}: jobs of at most {device.most_products} products are too short"
         found = split_reduction(
             everything,
             device.operands(layer),
             device.accumulator,
             axis,
-            multiple=device.x_alignment if axis == 3 else 1,
+            multiple=multiple,
             most=most,
         )
         bits = device.accumulator.bits
