@@ -10,6 +10,8 @@ of its ``lowering.py``.
 - ``pack(weights)``: int8 [out_channels, kernel_h, kernel_w, channels] as the bytes it reads;
 - ``numbers(layer, part, options)``: the numbers of a descriptor;
 - ``cycles(numbers, timing, options)``: how long the job takes, in cycles of the device's clock.
+
+That of a device that copies has ``cycles`` alone.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ from weft.devices.layer import Layer, Part
 from weft.errors import DeviceError
 
 _INT8 = (-128, 127)
-# What a lowering.py has.
+# What a lowering.py has; for a device that copies.
 _LOWERING = ("KINDS", "CHANNELS", "PIXELS", "refuse", "pack", "numbers", "cycles")
+_LOWERING_OF_COPIES = ("cycles",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,8 @@ class Accelerator:
 
     def refuse(self, layer: Layer) -> str | None:
         """Why it does not take ``layer``; None if it does."""
+        if self.description.takes_copies:
+            return f"{self.name} copies, and computes nothing"
         if self.lowering is None:
             return f"{self.name} gets nothing from the compiler: it has no lowering"
         if layer.kind not in self._functions.KINDS:
@@ -175,7 +180,8 @@ def load_lowering(description: DeviceDescription) -> ModuleType | None:
         spec.loader.exec_module(module)
     except Exception as error:
         raise DeviceError(f"{path} fails: {type(error).__name__}: {error}") from None
-    missing = [name for name in _LOWERING if not hasattr(module, name)]
+    wanted = _LOWERING_OF_COPIES if description.takes_copies else _LOWERING
+    missing = [name for name in wanted if not hasattr(module, name)]
     if missing:
         raise DeviceError(f"{path} lacks {', '.join(missing)}: see docs/own-accelerator.md")
     return module

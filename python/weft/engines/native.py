@@ -77,6 +77,8 @@ def new_stream(
         raise ProgramError(f"{program.folder} is damaged ({error}); compile it again") from None
     if has_clock:
         stream.step_by_clock()
+    if program.manifest.get("dram") is not None:
+        stream.set_dram(_data(program, program.manifest["dram"]["file"]))
     stream.connect()
     return library, stream
 

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights of a device's layer, cut into chunks of output channels that come from DRAM in turn.
+
+A chunk is a layer of its own, of fewer channels: all its tiles are computed while its weights are
+there, so each is loaded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import lcm
+
+from weft.dialects.stages.base import int_of
+from weft.dialects.stages.device import DeviceConv2dStage, DeviceStage
+from weft.kernels.requantize_sums import CHANNEL_WORDS
+from weft.kernels.view import Pointer, View
+from weft.transforms.device_jobs import Division, LayerJobs
+
+#: Bytes of a chunk, unless the fewest channels that make one take more. Twice as much is buffers.
+MOST_CHUNK = 16 << 10
+
+
+def has_chunks(stage: DeviceStage, channels: int, alignment: int) -> bool:
+    """Whether chunks of a stage's weights begin where a device can copy from that copies multiples
+    of ``alignment`` bytes. ``channels`` are those that the stage's device computes side by side."""
+    groups = int_of(stage.groups) if isinstance(stage, DeviceConv2dStage) else 1
+    return channels % alignment == 0 or (groups == 1 and len(stage.part_pairs()) == 1)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """``channels`` output channels of a layer, from ``first`` on. ``division`` is how it is cut
+    into tiles, where that is known from another chunk."""
+
+    whole: LayerJobs
+    first: int
+    channels: int
+    alignment: int
+    division: Division | None = None
+
+    def jobs_in(self, room: View) -> LayerJobs:
+        """Its jobs, when its weights are in ``room``."""
+        geometry, layer = self.whole.geometry, self.whole.layer
+        is_depthwise = layer.kind == "depthwise"
+        return LayerJobs(
+            self.whole.stage,
+            replace(
+                geometry,
+                layer=replace(layer, out_channels=self.channels),
+                x=geometry.x.moved(self.first) if is_depthwise else geometry.x,
+                out=geometry.out.moved(self.first),
+            ),
+            room,
+            self.whole.channels.moved(self.first * CHANNEL_WORDS),
+            self.whole.device,
+            self.whole.cost,
+            self.division,
+        )
+
+    @property
+    def bytes(self) -> int:
+        """What its weights take."""
+        parts = range(len(self.whole.parts))
+        return sum(self._part_bytes(part) for part in parts)
+
+    def copies(self, jobs: LayerJobs) -> Iterator[tuple[Pointer, Pointer, int]]:
+        """From where, to where and how many bytes: what brings its weights to where ``jobs`` read
+        them."""
+        for part in range(len(self.whole.parts)):
+            source = self.whole.packed.moved(self.whole.packed_at(part, self.first))
+            target = jobs.packed.moved(jobs.packed_at(part, 0))
+            yield source.pointer, target.pointer, self._part_bytes(part)
+
+    def _part_bytes(self, index: int) -> int:
+        """Of a part's weights, as copies take them."""
+        size = self.whole.part_bytes(index, self.channels)
+        return -(-size // self.alignment) * self.alignment
+
+
+def chunks_of(jobs: LayerJobs, alignment: int) -> list[Chunk]:
+    """The chunks of a layer, each of as many channels as ``MOST_CHUNK`` allows."""
+    step = lcm(jobs.device.channels, alignment)
+    total = jobs.layer.out_channels
+    parts = range(len(jobs.parts))
+    of_step = sum(jobs.part_bytes(part, step) for part in parts)
+    size = max(1, MOST_CHUNK // of_step) * step
+    divisions: dict[int, Division] = {}
+    chunks = []
+    for first in range(0, total, size):
+        chunk = Chunk(jobs, first, min(size, total - first), alignment)
+        if chunk.channels not in divisions:
+            divisions[chunk.channels] = chunk.jobs_in(jobs.packed).division
+        chunks.append(replace(chunk, division=divisions[chunk.channels]))
+    return chunks
+
