@@ -136,6 +136,22 @@ py::object step_task(Stream& stream, std::uint32_t pe, std::uint32_t clock) {
     return py::make_tuple(stepped->shard, stepped->task, stepped->is_last);
 }
 
+py::list take_jobs(Stream& stream) {
+    py::list found;
+    for (const BegunJob& job : stream.take_jobs())
+        found.append(py::make_tuple(job.pe, job.device, job.sequence, job.label, job.is_done));
+    return found;
+}
+
+py::list device_errors(const Stream& stream, std::uint32_t pe) {
+    py::list found;
+    for (std::uint32_t i = 0; i < stream.device_count(pe); ++i) {
+        const weft_device_error_t error = stream.device_error(pe, i);
+        found.append(py::make_tuple(static_cast<int>(error.status), error.label, error.sequence));
+    }
+    return found;
+}
+
 // (kind, from, to, epoch, three arguments) of each.
 py::list take_signals(Stream& stream) {
     py::list found;
@@ -195,6 +211,15 @@ void register_stream(py::module_& m) {
              "modulo 2^32.")
         .def("depth", &Stream::depth, py::arg("pe"), py::arg("channel"),
              "Frames that the slot of a channel has room for.")
+        .def("take_jobs", &take_jobs,
+             "Jobs that devices have begun since, in order: (PE, device, sequence, label, whether "
+             "it is done already). After `step_by_clock` only.")
+        .def("end_job", &Stream::end_job, py::arg("pe"), py::arg("device"), py::arg("sequence"),
+             py::arg("clock"), py::call_guard<py::gil_scoped_release>(),
+             "Lets a device complete that job, at `clock` of the PE; False if it does not.")
+        .def("device_errors", &device_errors, py::arg("pe"),
+             "Of every device of a PE, its last failure: (status, label of the job, sequence); "
+             "status 0 if there was none.")
         .def("take_signals", &take_signals,
              "What PEs have said since, in order: (kind, from, to, epoch, three arguments).")
         .def(

@@ -108,10 +108,25 @@ void Stream::set_dram(const void* bytes, std::size_t size) {
     mesh_.dram_bytes = static_cast<std::uint32_t>(size);
 }
 
+bool Stream::end_job(std::uint32_t number, std::uint32_t device, std::uint32_t sequence,
+                     std::uint32_t clock) {
+    pes_.at(number).clock = clock;
+    return devices_.end(api(), number, device, sequence);
+}
+
+weft_device_error_t Stream::device_error(std::uint32_t number, std::uint32_t device) const {
+    weft_device_error_t error{};
+    if (device >= device_count(number)) throw std::out_of_range("no device of that number");
+    api().device_last_error(pe(number)->devices[device], &error);  // idle: there was none
+    return error;
+}
+
 void Stream::connect() {
     mesh_.pes = contexts_.data();
     mesh_.count = static_cast<std::uint32_t>(contexts_.size());
     is_connected_ = true;
+    for (std::uint32_t i = 0; mesh_.clock != nullptr && i < mesh_.count; ++i)
+        devices_.take(i, contexts_[i]->devices, contexts_[i]->device_count);
 }
 
 bool Stream::step_if_free(std::size_t i, bool* out_worked) {

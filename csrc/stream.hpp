@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bell.hpp"
+#include "clocked_devices.hpp"
 #include "library.hpp"
 #include "memory.hpp"
 
@@ -76,6 +77,13 @@ class Stream {
     // None if the PE did nothing. `clock` is what it sees meanwhile, in ticks of its own.
     std::optional<Stepped> step_task(std::uint32_t pe, std::uint32_t clock);
     std::vector<weft_host_signal_t> take_signals();
+    // Under a clock, devices end their jobs when the caller says so: see ClockedDevices.
+    std::vector<BegunJob> take_jobs() { return devices_.take_begun(); }
+    bool end_job(std::uint32_t pe, std::uint32_t device, std::uint32_t sequence,
+                 std::uint32_t clock);
+    // Why a device of a PE failed last: status, label and sequence of the job. WEFT_OK if none did.
+    weft_device_error_t device_error(std::uint32_t pe, std::uint32_t device) const;
+    std::uint32_t device_count(std::uint32_t pe) const { return this->pe(pe)->device_count; }
     weft_status_t deliver(const weft_host_signal_t& signal);
     // The bytes that came with an arrival: of the send that announces it.
     std::uint64_t announced_bytes(std::uint32_t pe, std::uint32_t slot,
@@ -130,6 +138,7 @@ class Stream {
     bool is_connected_ = false;
     std::atomic<std::uint64_t> steps_{0};  // that did something
     std::vector<weft_host_signal_t> signals_;
+    ClockedDevices devices_;
     std::atomic<std::int64_t> failed_{-kStatuses};
     std::atomic<bool> is_abandoned_{false};
     std::shared_ptr<Bell> bell_;

@@ -15,29 +15,32 @@ static void add_parts(int32_t *sums, int32_t parts, int32_t count)
     }
 }
 
-/* One channel in one row of pixels. Four at a time: the loop's own instructions would be a fourth of
- * it. */
-static const int32_t *scale_row(const int32_t *sums, int32_t step, int8_t *out, int32_t out_pixel,
-                                int32_t count, const int32_t *channel, int32_t zero_point)
+/* One channel of all pixels. Four at a time: the loop's own instructions would be a fourth of it. */
+static void scale_channel(const int32_t *sums, int32_t step, int8_t *out, int32_t out_h,
+                          int32_t out_w, int32_t out_row, int32_t out_pixel, const int32_t *channel,
+                          int32_t zero_point)
 {
     const uint32_t bias = (uint32_t)channel[0];
     const int32_t multiplier = channel[1], scale = channel[2];
-#define SCALE_ONE()                                                                     \
-    do {                                                                                \
-        const int32_t doubled = (int32_t)(bias + ((uint32_t)*sums << 1));               \
-        *out = (int8_t)weft_requantize_doubled(doubled, multiplier, scale, zero_point); \
-        sums += step;                                                                   \
-        out += out_pixel;                                                               \
+#define SCALE_ONE()                                                                    \
+    do {                                                                               \
+        const int32_t doubled = (int32_t)(bias + ((uint32_t)*sums << 1));              \
+        *to = (int8_t)weft_requantize_doubled(doubled, multiplier, scale, zero_point); \
+        sums += step;                                                                  \
+        to += out_pixel;                                                               \
     } while (0)
-    for (; count >= 4; count -= 4) {
-        SCALE_ONE();
-        SCALE_ONE();
-        SCALE_ONE();
-        SCALE_ONE();
+    for (; out_h > 0; --out_h, out += out_row) {
+        int8_t *to = out;
+        int32_t count = out_w;
+        for (; count >= 4; count -= 4) {
+            SCALE_ONE();
+            SCALE_ONE();
+            SCALE_ONE();
+            SCALE_ONE();
+        }
+        for (; count > 0; --count) SCALE_ONE();
     }
-    for (; count > 0; --count) SCALE_ONE();
 #undef SCALE_ONE
-    return sums;
 }
 
 void weft_requantize_sums_s8(int32_t *sums, const int32_t *channels, int8_t *out, int32_t parts,
@@ -46,11 +49,8 @@ void weft_requantize_sums_s8(int32_t *sums, const int32_t *channels, int8_t *out
 {
     add_parts(sums, parts, out_h * out_w * out_channels);
     for (int32_t c = 0; c < out_channels; ++c, channels += 3) {
-        const int32_t *next = sums + c;
-        for (int32_t y = 0; y < out_h; ++y) {
-            next = scale_row(next, out_channels, out + y * out_row + c, out_pixel, out_w, channels,
-                             zero_point);
-        }
+        scale_channel(sums + c, out_channels, out + c, out_h, out_w, out_row, out_pixel, channels,
+                      zero_point);
     }
     if (low == -128 && high == 127) return;
     const weft_limits_t limits = weft_limits(low, high);

@@ -27,6 +27,7 @@ from weft.codegen.runtime_sources import runtime_hash
 from weft.codegen.stack import StackUse
 from weft.codegen.time_facts import firing_row, firings_of, network_row, task_cycles
 from weft.codegen.toolchain import Toolchain, find_target_toolchain
+from weft.devices.accelerator import Accelerator
 from weft.dialects.fabric import MeshOp
 from weft.kernels.hand_written import HandWritten
 from weft.machines.model import Machine, Pe, PeClass
@@ -355,6 +356,7 @@ def _pe(placed: Placed, code: PeCode, data: PeData, measured: AllMeasured) -> di
     pe = placed.pes[code.number]
     row |= {
         "pe_class": pe_class.name,
+        "devices": [_device(d) for d in placed.compilation.devices.get(code.number, ())],
         "node": [pe.x, pe.y],
         "sections": footprint.sections(),
         "scratch_bytes": scratch.scratch_bytes,
@@ -362,6 +364,14 @@ def _pe(placed: Placed, code: PeCode, data: PeData, measured: AllMeasured) -> di
         "sram_bytes": sum(regions.values()),
     }
     return row
+
+
+def _device(device: Accelerator) -> dict[str, Any]:
+    return {
+        "name": device.name,
+        "kind": device.description.name,
+        "clock_hz": device.description.facts.clock_hz,
+    }
 
 
 def _channels(placed: Placed) -> list[dict[str, Any]]:
@@ -385,13 +395,18 @@ def _channels(placed: Placed) -> list[dict[str, Any]]:
 
 
 def _tasks(firing: FiringCycles, tasks: Sequence[PeTask]) -> list[dict[str, Any]]:
-    return [
-        {
+    rows = []
+    for task, cycles in zip(tasks, task_cycles(firing, tasks), strict=True):
+        row: dict[str, Any] = {
             "stage": task.stage,
             "name": task.label,
             "macs": task.macs,
             "core_cycles": cycles,
             "kernels": list(task.kernels),
         }
-        for task, cycles in zip(tasks, task_cycles(firing, tasks), strict=True)
-    ]
+        if task.jobs:
+            row["jobs"] = [asdict(job) for job in task.jobs]
+        if task.awaits:
+            row["awaits"] = list(task.awaits)
+        rows.append(row)
+    return rows

@@ -40,7 +40,6 @@ from weft.dialects.pe import (
 )
 from weft.errors import MappingError
 from weft.kernels.device import AWAIT
-from weft.kernels.requantize_sums import RequantizeSums, RescaleSums
 from weft.transforms.plan_memory import (
     PeMemory,
     channel_bytes,
@@ -75,7 +74,6 @@ class PeTask:
     part: str | None
     jobs: tuple[PeJob, ...] = ()
     awaits: tuple[int, ...] = ()
-    raw_sums: int = 0
 
 
 @dataclass(frozen=True)
@@ -221,8 +219,8 @@ class _MeshWriter:
             names = tuple(sorted({c.kernel_name for c in task.calls}))
             is_part = task.stage.data not in _NO_STAGES
             part = task.label.data if is_part else None
-            macs, sums = int(task.macs.value.data), _raw_sums(task)
-            row = PeTask(label, kind, macs, names, part, tuple(jobs), tuple(awaited), sums)
+            macs = int(task.macs.value.data)
+            row = PeTask(label, kind, macs, names, part, tuple(jobs), tuple(awaited))
             made.append((row, calls))
         self.tables[place.pe_index].tickets += tickets.count
         return made
@@ -429,17 +427,6 @@ class _Tickets:
         if isinstance(last, YieldOp):
             for token, outside in zip(last.tokens, task.tokens, strict=True):
                 self._taken[outside] = self._taken.pop(token)
-
-
-def _raw_sums(task: TaskOp) -> int:
-    """How many sums of devices a task makes results of."""
-    names = (RequantizeSums.name, RescaleSums.name)
-    found = 0
-    for call in task.calls:
-        if call.kernel_name in names:
-            parts, out_h, out_w, out_channels = call.numbers.get_values()[:4]
-            found += int(parts * out_h * out_w * out_channels)
-    return found
 
 
 def _input_row(slot: SlotOp, index: int) -> ChannelRow:

@@ -141,8 +141,8 @@ class PlaceOp(IRDLOperation):
     """A template on a PE. ``reads`` and ``writes`` are tensor numbers, their ``_from`` the first
     corners of the boxes, one after the other; extents are the template's. ``labels`` name its
     stages. Memory gets its addresses later: ``slots_at`` in the arena, ``constants_at`` in the
-    PE's constants. Places of one ``lane`` of a PE never fire at the same time, and share the scratch
-    memory at ``scratch_at``; without lanes all do, at the start."""
+    PE's constants. Places of one ``lane`` of a PE never fire at the same time, and share the
+    scratch memory at ``scratch_at``; without lanes all do, at the start."""
 
     name = "fabric.place"
     template = prop_def(SymbolRefAttr)

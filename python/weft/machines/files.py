@@ -142,7 +142,7 @@ class _Reader(TomlReader):
         return stack
 
     def cost(self, data: Any, where: str) -> CostData:
-        general = ("mac", "element", "byte", "message", "firing", "job", "requantize")
+        general = ("mac", "element", "byte", "message", "firing", "job", "requantize", "requantize_row")
         data = self.table(data, where, dict.fromkeys((*general, *COSTS_BY_KIND), False))
         found: dict[str, Any] = {
             k: self.cycles(data[k], f"{where}.{k}") for k in general if k in data

@@ -51,7 +51,8 @@ class CostData:
     many of both. ``byte`` is for every byte sent, ``message`` for every write of neighbouring bytes
     to another PE, and for every word to one that a frame has arrived or was consumed; ``firing``
     for a firing as such. ``job`` is what a device's job costs the core that hands it over and hears
-    of its end, ``requantize`` what making a result of a raw sum takes. The defaults are
+    of its end, ``requantize`` what making a result of a raw sum takes, and ``requantize_row`` what
+    every row of sums of one channel takes beside that. The defaults are
     provisional: they stand until they are fitted to counted machine code, as ``weft bench costs``
     does it.
     """
@@ -61,12 +62,17 @@ class CostData:
     byte: float = 0.5
     message: float = 0.0
     firing: float = 500.0
-    job: float = 400.0
-    requantize: float = 9.0
+    job: float = 1000.0
+    requantize: float = 10.8
+    requantize_row: float = 48.0
     kinds: Mapping[str, float] = field(default_factory=dict)
     elements: Mapping[str, float] = field(default_factory=dict)
     windows: Mapping[str, float] = field(default_factory=dict)
     pixels: Mapping[str, float] = field(default_factory=dict)
+
+    def requantize_cycles(self, sums: int, rows: int) -> float:
+        """Cycles for so many raw sums, which lie in so many rows of one channel each."""
+        return sums * self.requantize + rows * self.requantize_row
 
     def per_mac(self, kind: str) -> float:
         """Cycles for one multiply-accumulate of a kind of stage."""

@@ -17,15 +17,18 @@ from weft.mapping.cost import work_cycles
 @dataclass(frozen=True)
 class FiringCycles:
     """In cycles of the PE's clock: ``start``, the firing as such, before its first task; those of
-    the template's stages, by their labels there, in order; ``sends``, what it says to others and
-    gives back, after its last task."""
+    the template's stages, by their labels there, in order (of tasks, where devices are used);
+    ``sends``, what it says to others and gives back, after its last task. ``waits`` is how long it
+    waits for devices if nobody else has them."""
 
     start: int
     stages: tuple[tuple[str, int], ...]
     sends: int
+    waits: int = 0
 
     @property
     def total(self) -> int:
+        """Of the core, without waiting."""
         return self.start + sum(cycles for _, cycles in self.stages) + self.sends
 
 
@@ -50,13 +53,15 @@ def _cycles(op: Stage, cost: CostData) -> float:
     return work_cycles(op, elements(op.result), [1, *shape_of(op.result)][-1], cost)
 
 
-def firing_cycles(work: Sequence[StageWork], start: float, sending: float) -> FiringCycles:
+def firing_cycles(
+    work: Sequence[StageWork], start: float, sending: float, waits: int = 0
+) -> FiringCycles:
     """``start`` is what a firing as such takes, ``sending`` what sends and credits do. No part is
     rounded by itself: the total is that of the exact sum, rounded up, and so is the sum of the
     parts up to each of them."""
     first, *parts, last = _whole([start, *(stage.cycles for stage in work), sending])
     rows = [(stage.label, part) for stage, part in zip(work, parts, strict=True)]
-    return FiringCycles(first, tuple(rows), last)
+    return FiringCycles(first, tuple(rows), last, waits)
 
 
 def _whole(parts: Sequence[float]) -> list[int]:

@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 
+from weft.devices.accelerator import Accelerator
 from weft.dialects.fabric import MeshOp, PlaceOp, Port, TemplateOp
+from weft.dialects.pe import ShardOp
 from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
 from weft.machines.model import Machine, PeClass
 from weft.mapping.depths import Ring, choose_depths
+from weft.mapping.device_times import ShardTimes, shard_times
 from weft.mapping.firing_cycles import FiringCycles, StageWork, firing_cycles, stage_work
 from weft.mapping.mapping import DRAM, HOST
 from weft.mapping.marked_graph import (
@@ -75,8 +78,18 @@ class Sent:
 
 
 class _Timer:
-    def __init__(self, mesh: MeshOp, machine: Machine, source: str | int) -> None:
+    def __init__(
+        self,
+        mesh: MeshOp,
+        machine: Machine,
+        source: str | int,
+        shards: Sequence[ShardOp],
+        devices: Table[int, Sequence[Accelerator]],
+    ) -> None:
         self.mesh = mesh
+        self.shards = shards
+        self.devices = devices
+        self.device_times: list[ShardTimes | None] = [None] * len(mesh.places)
         self.machine = machine
         self.source = source
         self.usable = machine.usable()
@@ -120,11 +133,11 @@ class _Timer:
                 producers = self.producers(writers.get(read.tensor, []), read, number, sent)
                 self.add_ring(producers, self.names[number], read, (number, index))
         self.add_outside(writers, sent)
-        self.firings = [self.firing(p, s) for p, s in zip(self.places, sent, strict=True)]
+        self.firings = [
+            self.firing(n, p, s) for n, (p, s) in enumerate(zip(self.places, sent, strict=True))
+        ]
         for number, place in enumerate(self.places):
-            ticks = self.ticks_of(place, self.firings[number])
-            resource = self.resource(place.pe_index)
-            self.transitions.append(Transition(self.names[number], ticks, resource))
+            self.transitions.append(self.transition(number, place))
 
     def producers(
         self, writers: Sequence[tuple[int, Port]], read: Port, reader: int, sent: list[Sent]
@@ -182,11 +195,26 @@ class _Timer:
             return None
         return self.machine.class_of(self.usable[place.pe_index])
 
-    def ticks_of(self, place: PlaceOp, firing: FiringCycles) -> int:
+    def transition(self, number: int, place: PlaceOp) -> Transition:
+        """What fires at a place. One that waits for devices lets its PE do something else."""
         pe_class = self.class_of(place)
-        return 0 if pe_class is None else firing.total * (self.ticks // pe_class.clock_hz)
+        cycle = 0 if pe_class is None else self.ticks // pe_class.clock_hz
+        firing, times = self.firings[number], self.device_times[number]
+        resource = self.resource(place.pe_index)
+        loads = []
+        if times is not None:
+            names = [d.name for d in self.devices[place.pe_index]]
+            loads = [(resource, firing.total * cycle)]
+            loads += [(f"{names[d]} of {resource}", t * cycle) for d, t in times.devices.items()]
+        total = (firing.total + firing.waits) * cycle
+        return Transition(self.names[number], total, resource, tuple(loads))
 
-    def firing(self, place: PlaceOp, sent: Sent) -> FiringCycles:
+    def ratios(self, place: PlaceOp, pe_class: PeClass) -> list[float]:
+        """Cycles of the PE for one of each of its devices."""
+        clocks = [d.description.facts.clock_hz for d in self.devices.get(place.pe_index, ())]
+        return [pe_class.clock_hz / clock if clock else 1.0 for clock in clocks]
+
+    def firing(self, number: int, place: PlaceOp, sent: Sent) -> FiringCycles:
         template = self.templates[place.template_name]
         assert isinstance(template, TemplateOp)
         pe_class = self.class_of(place)
@@ -194,10 +222,17 @@ class _Timer:
         cost = None if pe_class is None else pe_class.cost
         if key not in self.work:
             self.work[key] = stage_work(template, cost)
-        if cost is None:
+        if cost is None or pe_class is None:
             return firing_cycles(self.work[key], 0.0, 0.0)
         sending = sent.bytes * cost.byte + sent.messages * cost.message
-        return firing_cycles(self.work[key], cost.firing, sending)
+        times = None
+        if number < len(self.shards):
+            ratios = self.ratios(place, pe_class)
+            times = shard_times(self.shards[number], self.work[key], cost, ratios)
+        self.device_times[number] = times
+        if times is None:
+            return firing_cycles(self.work[key], cost.firing, sending)
+        return firing_cycles(times.work, cost.firing, sending, times.waits)
 
 
 def _runs(common: Box, *layouts: Box) -> int:
@@ -209,8 +244,14 @@ def _runs(common: Box, *layouts: Box) -> int:
     return prod(common.shape[:axis])
 
 
-def _timer(mesh: MeshOp, machine: Machine, source: str | int) -> _Timer:
-    timer = _Timer(mesh, machine, source)
+def _timer(
+    mesh: MeshOp,
+    machine: Machine,
+    source: str | int,
+    shards: Sequence[ShardOp] = (),
+    devices: Table[int, Sequence[Accelerator]] | None = None,
+) -> _Timer:
+    timer = _Timer(mesh, machine, source, shards, devices or {})
     timer.run()
     return timer
 
@@ -229,9 +270,19 @@ def _graph(timer: _Timer) -> MarkedGraph:
     return MarkedGraph(tuple(timer.transitions), channels)
 
 
-def timing(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> Timing:
-    """The rate that no schedule exceeds, the one that taking turns cannot miss, and what limits."""
-    timer = _timer(mesh, machine, source)
+def timing(
+    mesh: MeshOp,
+    machine: Machine,
+    source: str | int = HOST,
+    shards: Sequence[ShardOp] = (),
+    devices: Table[int, Sequence[Accelerator]] | None = None,
+) -> Timing:
+    """The rate that no schedule exceeds, the one that taking turns cannot miss, and what limits.
+
+    ``mesh`` has templates that are still stage graphs. Where PEs have ``devices``, by number,
+    ``shards`` are what became of each place, in the order of places.
+    """
+    timer = _timer(mesh, machine, source, shards, devices)
     graph = _graph(timer)
     bound: Bound = throughput_bound(graph)
     ticks = timer.ticks

@@ -162,7 +162,7 @@ class LayerJobs:
 
     def core_cycles(self, tile: Tile) -> int:
         """What requantising a tile takes."""
-        return ceil(tile.elements * self.cost.requantize)
+        return ceil(self.cost.requantize_cycles(tile.elements, tile.h * tile.n))
 
     def part(self, tile: Tile, first: int, last: int) -> Part:
         """A tile's sums over one part of the reduction."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from xdsl.printer import Printer
 
 from weft.devices.accelerator import accelerators
 from weft.dialects.fabric import MeshOp
+from weft.dialects.pe import ShardOp
 from weft.errors import ProgramError
 from weft.machines.model import Machine
 from weft.mapping.mapping import Mapping
@@ -30,7 +30,7 @@ from weft.transforms.stream_weights import stream_weights
 from weft.transforms.to_mesh import to_mesh
 
 #: What follows the mapping.
-PASSES: tuple[tuple[str, Callable[[Compilation], Compilation]], ...] = (
+PASSES: tuple[tuple[str, Callable[..., Compilation]], ...] = (
     ("choose-devices", choose_devices),
     ("choose-kernels", choose_kernels),
     ("stream-weights", stream_weights),
@@ -103,17 +103,35 @@ def run_passes(
     dump.module("to-mesh", compilation.module)
     if machine is not None:
         compilation = replace(compilation, **_devices_of(machine))
-    if machine is not None:
-        (mesh,) = compilation.module.ops
-        assert isinstance(mesh, MeshOp)
-        timed = timing(mesh, machine, mapping.source)
-        facts = {"timing": timed.facts(), "firings": timed.firings, "transfers": timed.transfers}
-        compilation = replace(compilation, facts={**compilation.facts, **facts})
+    mapped = compilation.module
+    options: dict[object, dict[str, Any]] = {
+        choose_kernels: {"generated": generated},
+        plan_memory: {"lanes": lanes},
+    }
     for name, run in PASSES:
-        if run is choose_kernels:
-            run = partial(choose_kernels, generated=generated)
-        elif run is plan_memory:
-            run = partial(plan_memory, lanes=lanes)
-        compilation = run(compilation)
+        compilation = run(compilation, **options.get(run, {}))
         dump.module(name, compilation.module)
-    return compilation
+    if machine is None:
+        return compilation
+    timed = timing(
+        _mesh_of(mapped),
+        machine,
+        mapping.source,
+        _shards_of(_mesh_of(compilation.module)) if any(compilation.devices.values()) else (),
+        compilation.devices,
+    )
+    facts = {"timing": timed.facts(), "firings": timed.firings, "transfers": timed.transfers}
+    return replace(compilation, facts={**compilation.facts, **facts})
+
+
+def _mesh_of(module: ModuleOp) -> MeshOp:
+    (mesh,) = module.ops
+    assert isinstance(mesh, MeshOp)
+    return mesh
+
+
+def _shards_of(mesh: MeshOp) -> list[ShardOp]:
+    """What became of every place, in their order."""
+    templates = mesh.templates
+    found = [templates[place.template_name] for place in mesh.places]
+    return [shard for shard in found if isinstance(shard, ShardOp)]

@@ -12,8 +12,9 @@ class Rank(IntEnum):
     """The order of what happens in one tick."""
 
     TASK = 0  # a task ends; numbered by PEs
-    TRANSFER = 1  # a frame has passed a link to the outside; numbered by channels
-    MESSAGE = 2  # a message is ready for its next link, or there; numbered as they set out
+    JOB = 1  # a device has done its job; numbered by PEs
+    TRANSFER = 2  # a frame has passed a link to the outside; numbered by channels
+    MESSAGE = 3  # a message is ready for its next link, or there; numbered as they set out
 
 
 class EventQueue:

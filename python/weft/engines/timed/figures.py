@@ -36,6 +36,15 @@ def figures(
         },
         "simulated_s": now / tick_hz,
         "pes": [_pe(simulation.pes[number], name, now) for number, name in names.items()],
+        "devices": [
+            {
+                "pe": name,
+                "device": device.name,
+                "utilisation": _share(device.busy - max(0, device.free_at - now), now),
+            }
+            for number, name in names.items()
+            for device in simulation.devices.all[number]
+        ],
         "links": [
             {"link": link.name, "utilisation": _share(min(link.held, now), now)}
             for link in simulation.outside.links

@@ -6,6 +6,7 @@ from __future__ import annotations
 from functools import partial
 
 from weft import _native
+from weft.engines.timed.devices import BegunJob, Devices, Span
 from weft.engines.timed.events import EventQueue, Rank
 from weft.engines.timed.network import Network
 from weft.engines.timed.outside import End, Outside
@@ -41,6 +42,9 @@ class Simulation:
             for number in times.nodes
         }
         self._awake = set(self.pes)
+        self.devices = Devices(
+            times.devices, times.cycles, stream, self.events, partial(self.wake, cause=Cause.DEVICE)
+        )
 
     def turn(self) -> bool:
         """Lets everything happen that happens next; False if nothing is left to happen. PEs are
@@ -67,17 +71,21 @@ class Simulation:
             return
         now = self.events.now
         stepped = self._stream.step_task(pe.number, now // pe.cycle % _WRAP)
-        said = self._stream.take_signals()
+        said, begun = self._stream.take_signals(), self._stream.take_jobs()
         if stepped is None:
             self._send(said)  # before it failed
             return
         shard, task, is_last = stepped
         pe.begin(now)
-        ticks = pe.firings[shard].of_task(task, is_last)
-        self.events.push(now + ticks, Rank.TASK, pe.number, partial(self._end_task, pe, said))
+        ticks = pe.firings[shard].of_task(task, is_last) + self.devices.blocked(begun)
+        if self.devices.spans is not None:
+            self.devices.spans.append(Span(pe.number, "", f"{shard}.{task}", now, now + ticks))
+        end = partial(self._end_task, pe, said, begun)
+        self.events.push(now + ticks, Rank.TASK, pe.number, end)
 
-    def _end_task(self, pe: TimedPe, said: list[Signal]) -> None:
+    def _end_task(self, pe: TimedPe, said: list[Signal], begun: list[BegunJob]) -> None:
         pe.end(self.events.now)
+        self.devices.begin(begun)
         self._send(said)
         self.outside.look(pe.number)
         self._awake.add(pe.number)

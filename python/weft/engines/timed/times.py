@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from weft.engines.timed.network import NetworkTimes, Node
@@ -28,15 +29,32 @@ class FiringTimes:
 
 
 @dataclass(frozen=True)
+class Job:
+    """A job of a device: what it is, and the ticks that it takes there."""
+
+    label: str
+    ticks: int
+
+
+@dataclass(frozen=True)
+class DeviceTimes:
+    """The devices of a PE by name, and all their jobs by the labels that they have there."""
+
+    names: tuple[str, ...]
+    jobs: Mapping[int, Job]
+
+
+@dataclass(frozen=True)
 class Times:
-    """``firings``, ``cycles`` (ticks of one of its clock) and ``nodes`` by the number of the PE;
-    ``links``, the link and the ticks of every channel. ``tick_hz`` in Hz."""
+    """``firings``, ``devices``, ``cycles`` (ticks of one of its clock) and ``nodes`` by the number
+    of the PE; ``links``, the link and the ticks of every channel. ``tick_hz`` in Hz."""
 
     tick_hz: int
     network: NetworkTimes
     nodes: dict[int, Node]
     firings: list[list[FiringTimes]]
     cycles: list[int]
+    devices: list[DeviceTimes]
     links: list[tuple[str | None, int]]
 
 
@@ -58,7 +76,7 @@ def _times(manifest: Mapping[str, Any]) -> Times:
     times = NetworkTimes(
         network["bytes_per_cycle"], network["signal_bytes"], cycle, network["hop_cycles"] * cycle
     )
-    nodes, firings, cycles = {}, [], []
+    nodes, firings, cycles, devices = {}, [], [], []
     for number, row in enumerate(manifest["pes"]):
         has_work = row["program"] is not None
         clock_hz = manifest["pe_classes"][row["pe_class"]]["clock_hz"] if has_work else tick_hz
@@ -67,8 +85,21 @@ def _times(manifest: Mapping[str, Any]) -> Times:
             nodes[number] = (x, y)
         cycles.append(tick_hz // clock_hz)
         firings.append(_firings(row, cycles[-1]))
+        devices.append(_devices(row, tick_hz, cycles[-1]))
     links = [(channel["link"], channel["link_ticks"]) for channel in manifest["channels"]]
-    return Times(tick_hz, times, nodes, firings, cycles, links)
+    return Times(tick_hz, times, nodes, firings, cycles, devices, links)
+
+
+def _devices(row: Mapping[str, Any], tick_hz: int, cycle: int) -> DeviceTimes:
+    devices = row.get("devices", [])
+    ticks = [tick_hz / d["clock_hz"] if d["clock_hz"] else cycle for d in devices]
+    jobs = {
+        job["number"]: Job(job["label"], ceil(job["cycles"] * ticks[job["device"]]))
+        for shard in row["shards"]
+        for task in shard
+        for job in task.get("jobs", [])
+    }
+    return DeviceTimes(tuple(d["name"] for d in devices), jobs)
 
 
 def _firings(row: Mapping[str, Any], cycle: int) -> list[FiringTimes]:
