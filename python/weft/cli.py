@@ -199,6 +199,7 @@ def compile(
         "stack_bytes": stack and stack["bytes"],
         "stack_chain": stack and stack["chain"],
         "offload": program.manifest["offload"],
+        "dram": program.manifest["dram"],
         "wall_s": round(time.perf_counter() - start, 3),
     }
     fullest = max(program.pes, key=lambda pe: pe["sram_bytes"])
@@ -216,6 +217,12 @@ def compile(
     if stack is not None:
         chain = " > ".join(f"{name} {size}" for name, size in stack["chain"] if size)
         lines.insert(2, f"  stack, at worst: {stack['bytes']} bytes: {chain}")
+    dram = program.manifest["dram"]
+    if dram is not None:
+        lines.append(
+            f"  weights in DRAM: {dram['bytes']} bytes, {dram['bytes_per_frame']} are copied for a "
+            "frame"
+        )
     if None in sizes:
         lines.append(
             "  code and stack not measured: no target compiler (pip install weft[embedded])"

@@ -212,7 +212,7 @@ def finish(
         "pes": [_pe(placed, code, bytes_.pes[code.number], measured) for code in placed.codes],
         "network": network_row(placed.machine),
         "channels": _channels(placed),
-        "dram": stored,
+        "dram": _dram(placed, stored),
         "stages": list(placed.mapping.stages),
         "timing": placed.compilation.facts["timing"],
         "packing": _packing(placed.compilation),
@@ -290,6 +290,13 @@ def _stages_by_hand(placed: Placed) -> list[str]:
 def _model_facts(name: str, data: bytes | None) -> dict[str, Any]:
     """What the manifest says of the model."""
     return {"name": name, "sha256": hashlib.sha256(data).hexdigest() if data is not None else None}
+
+
+def _dram(placed: Placed, stored: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The file of weights in DRAM, and what is copied from there for a frame."""
+    if stored is None:
+        return None
+    return {**stored, "bytes_per_frame": placed.compilation.facts["dram_bytes"]}
 
 
 def _pe_class(pe_class: PeClass) -> dict[str, Any]:

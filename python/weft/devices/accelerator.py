@@ -73,6 +73,13 @@ class Accelerator:
         """How many pixels of a row it computes side by side."""
         return int(self._functions.PIXELS)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of layers that it computes, if it takes them."""
+        if self.lowering is None or self.description.takes_copies:
+            return ()
+        return tuple(self.lowering.KINDS)
+
     def refuse(self, layer: Layer) -> str | None:
         """Why it does not take ``layer``; None if it does."""
         if self.description.takes_copies:

@@ -120,7 +120,12 @@ def run_passes(
         _shards_of(_mesh_of(compilation.module)) if any(compilation.devices.values()) else (),
         compilation.devices,
     )
-    facts = {"timing": timed.facts(), "firings": timed.firings, "transfers": timed.transfers}
+    facts = {
+        "timing": timed.facts(),
+        "firings": timed.firings,
+        "transfers": timed.transfers,
+        "dram_bytes": timed.dram_bytes,
+    }
     return replace(compilation, facts={**compilation.facts, **facts})
 
 

@@ -15,10 +15,8 @@ from weft.dialects.stages.base import int_of
 from weft.dialects.stages.device import DeviceConv2dStage, DeviceStage
 from weft.kernels.requantize_sums import CHANNEL_WORDS
 from weft.kernels.view import Pointer, View
+from weft.mapping.weights import CHUNK_BYTES
 from weft.transforms.device_jobs import Division, LayerJobs
-
-#: Bytes of a chunk, unless the fewest channels that make one take more. Twice as much is buffers.
-MOST_CHUNK = 16 << 10
 
 
 def has_chunks(stage: DeviceStage, channels: int, alignment: int) -> bool:
@@ -79,12 +77,12 @@ class Chunk:
 
 
 def chunks_of(jobs: LayerJobs, alignment: int) -> list[Chunk]:
-    """The chunks of a layer, each of as many channels as ``MOST_CHUNK`` allows."""
+    """The chunks of a layer, each of as many channels as ``CHUNK_BYTES`` allow."""
     step = lcm(jobs.device.channels, alignment)
     total = jobs.layer.out_channels
     parts = range(len(jobs.parts))
     of_step = sum(jobs.part_bytes(part, step) for part in parts)
-    size = max(1, MOST_CHUNK // of_step) * step
+    size = max(1, CHUNK_BYTES // of_step) * step
     divisions: dict[int, Division] = {}
     chunks = []
     for first in range(0, total, size):
