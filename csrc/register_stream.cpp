@@ -17,6 +17,9 @@ namespace py = pybind11;
 
 namespace {
 
+// Half a minute, where nobody says otherwise.
+constexpr std::uint32_t kDeviceDeadline = 30'000'000;
+
 using End = std::pair<std::uint32_t, std::uint32_t>;  // PE and channel there
 
 // The bytes of an array that has no gaps.
@@ -166,8 +169,8 @@ py::list take_signals(Stream& stream) {
 
 void register_stream(py::module_& m) {
     py::class_<Stream, std::shared_ptr<Stream>>(m, "Stream", "The PEs of one compiled program.")
-        .def(py::init<std::shared_ptr<Library>, std::uint32_t>(), py::arg("library"),
-             py::arg("epoch"))
+        .def(py::init<std::shared_ptr<Library>, std::uint32_t, std::uint32_t>(), py::arg("library"),
+             py::arg("epoch"), py::arg("device_deadline") = kDeviceDeadline)
         .def(
             "add",
             [](Stream& self, std::uint32_t program, const py::buffer& tables,

@@ -9,9 +9,6 @@
 
 namespace {
 
-// Of the host's clock, in microseconds: for jobs of devices, which are C here.
-constexpr std::uint32_t kDeviceDeadline = 30'000'000;
-
 std::uint8_t* to_bytes(const void* room) {
     return const_cast<std::uint8_t*>(static_cast<const std::uint8_t*>(room));
 }
@@ -29,8 +26,9 @@ AlignedBytes copy(const void* from, std::size_t size) {
 
 }  // namespace
 
-Stream::Stream(std::shared_ptr<Library> library, std::uint32_t epoch)
-    : library_(std::move(library)), epoch_(epoch) {
+Stream::Stream(std::shared_ptr<Library> library, std::uint32_t epoch,
+               std::uint32_t device_deadline)
+    : library_(std::move(library)), epoch_(epoch), device_deadline_(device_deadline) {
     mesh_.wake = [](void* self) { static_cast<Stream*>(self)->wake(); };
     mesh_.wake_context = this;
 }
@@ -95,7 +93,7 @@ weft_pe_devices_t Stream::set_up_devices(Pe& pe, const weft_program_t& program) 
     const std::uint32_t size = program.devices->storage_bytes;
     pe.devices = allocate(size);
     const auto* context = reinterpret_cast<const weft_pe_t*>(pe.context.get());
-    check(api().devices_init(&program, context, pe.devices.get(), size, kDeviceDeadline, &made),
+    check(api().devices_init(&program, context, pe.devices.get(), size, device_deadline_, &made),
           "devices", static_cast<std::uint32_t>(pes_.size()));
     return made;
 }

@@ -17,7 +17,9 @@
 // PE numbers are the program's own. What runs when is decided in the runtime.
 class Stream {
   public:
-    explicit Stream(std::shared_ptr<Library> library, std::uint32_t epoch);
+    // `device_deadline` is what a job of a device may take at most, in ticks of its PE's clock:
+    // microseconds, or cycles of the machine where there is a clock.
+    Stream(std::shared_ptr<Library> library, std::uint32_t epoch, std::uint32_t device_deadline);
 
     // The caller's memory of a PE that somebody else steps: nothing here but the outside's ends of
     // its channels, and what others write into its arena. It outlives the stream.
@@ -130,7 +132,7 @@ class Stream {
     void keep_failure(std::size_t pe, weft_status_t status);
 
     std::shared_ptr<Library> library_;
-    std::uint32_t epoch_;
+    std::uint32_t epoch_, device_deadline_;
     std::vector<Pe> pes_;
     std::vector<weft_pe_t*> contexts_;
     weft_host_mesh_t mesh_{};

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from weft import __version__
 from weft.codegen.toolchain import target_compiler_path
+from weft.devices import load_device
+from weft.devices.accelerator import accelerators_by_class
 from weft.errors import MachineError, MappingError, ModelError
 from weft.importers import whole_model
 from weft.machines import DeviceUse, Machine, device_use, load_machine
@@ -63,11 +65,11 @@ def compile_model(
     kernels (``{"conv2d": f}`` with ``f(kernel, schedule)``), which are then generated even where
     hand-written ones would be used; without ``hand_written`` all are generated. ``mapping`` is a
     mapping file, or what ``json`` would read from one (docs/formats/mapping.md): stages that it
-    does not name are mapped by rule. ``pes`` limits the rule to that many PEs. ``devices``
-    are devices that every PE has beside those of the machine file, as ``--device`` names them.
-    With ``weights`` ``"dram"``, large weights lie in DRAM, from where a device of each PE copies
-    them when they are needed; else, ``"sram"``, all are in the PEs' memory.
-    ``dump_ir`` is a folder for the IR after every pass.
+    does not name are mapped by rule. ``pes`` limits the rule to that many PEs, and lets them work
+    more than ``MOST_WORK`` of ``weft.placing``. ``devices`` are devices that every PE has beside
+    those of the machine file, as ``--device`` names them. With ``weights`` ``"dram"``, large
+    weights lie in DRAM, from where a device of each PE copies them when they are needed; else,
+    ``"sram"``, all are in the PEs' memory. ``dump_ir`` is a folder for the IR after every pass.
 
     Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``DeviceError``,
     ``MappingError``, ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.
@@ -88,11 +90,13 @@ def compile_model(
 def _machine(
     machine: str | Path | Machine | None, devices: Sequence[str | DeviceUse], weights: str
 ) -> Machine:
+    """A machine with some more devices, which are looked at before anything else is done."""
     if weights not in WEIGHTS:
         raise MachineError(f"weights lie in {' or '.join(WEIGHTS)}, not in {weights!r}")
     found = machine if isinstance(machine, Machine) else load_machine(machine)
-    used = [device_use(d) if isinstance(d, str) else d for d in devices]
-    return found.with_devices(used).with_weights(weights)
+    found = found.with_devices([device_use(d) if isinstance(d, str) else d for d in devices])
+    accelerators_by_class(found.device_uses())
+    return found.with_weights(weights)
 
 
 def _model_bytes(model: Any) -> tuple[bytes | None, str]:
@@ -151,11 +155,12 @@ def _cache_key(data: bytes, name: str, machine: Machine, request: MappingRequest
 
 
 def _devices(machine: Machine) -> Iterator[str]:
-    """Text that differs when a device of somebody else does."""
-    folders = {use.kind for c in machine.classes.values() for use in c.devices if "/" in use.kind}
-    for folder in sorted(folders):
-        for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
-            yield f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    """Text that differs when the files of a device do."""
+    kinds = {use.kind for c in machine.classes.values() for use in c.devices}
+    for folder in sorted({load_device(kind).folder for kind in kinds}):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            if path.parent.name != "__pycache__":
+                yield f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 class _TemporaryFolder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from math import inf
 from typing import Any, TypeVar
 
 from weft.codegen.build import Placed, place_on, precheck
@@ -25,6 +26,10 @@ from weft.transforms.split_inputs import split_inputs
 from weft.transforms.to_mesh import to_mesh
 
 _T = TypeVar("_T")
+
+#: The work of all PEs in relation to that of one alone, messages included, that the rule stays
+#: within where nobody says how many PEs there are to be.
+MOST_WORK = 1.25
 
 # What the rule leaves to code, tables and counters at first, in bytes. The true sizes are known
 # only when code is there: where they do not fit, the rule is asked again with more set aside.
@@ -99,6 +104,7 @@ class Placing:
         self.fixed = Mapping({})
         if mapping is not None:
             self.fixed = parse_mapping(mapping, self.stages, machine, where)
+        self.most_work = self.fixed.most_work or (MOST_WORK if pes is None else inf)
         self.is_depth_fixed = mapping is not None and "depth" in mapping
         self.is_complete = all(s.label.data in self.fixed.stages for s in self.stages)
 
@@ -118,7 +124,7 @@ class Placing:
         for number in free:
             pe_class = self.machine.class_of(usable[number])
             workers.append(Worker(number, pe_class, self.capacity(pe_class, reserve)))
-        found = balanced(self.stages, workers, self.fixed.stages, self.fixed.source)
+        found = balanced(self.stages, workers, self.fixed.stages, self.fixed.source, self.most_work)
         return found and replace(self.fixed, stages=found.stages)
 
     def anyhow(self) -> Mapping:

@@ -146,10 +146,10 @@ weft_status_t weft_ticket_state(const weft_ticket_t *ticket)
     const weft_status_t outcome = (weft_status_t)weft_port_observe(&job->outcome);
     /* Asked afterwards: if it is still that job's record, it was its outcome. */
     if (weft_port_observe(&job->sequence) == ticket->sequence) return outcome;
-    const uint32_t failed = weft_port_observe(&device->failed_status);
-    const uint32_t first = device->failed_first;
-    return ticket->sequence - first <= device->failed_last - first ? (weft_status_t)failed
-                                                                   : WEFT_OK;
+    const weft_status_t failed = (weft_status_t)weft_port_observe(&device->failed_status);
+    const uint32_t first = weft_port_observe(&device->failed_first);
+    const uint32_t last = weft_port_observe(&device->failed_last);
+    return ticket->sequence - first <= last - first ? failed : WEFT_OK;
 }
 
 /* A record is used again: what failed is remembered. */
@@ -161,8 +161,10 @@ static void remember_failure(weft_device_t *device, const weft_job_t *job)
         weft_port_publish(&device->failed_status, 0u);
     }
     if (!weft_status_is_error(outcome)) return;
-    if (device->failed_status == 0u) device->failed_first = job->sequence;
-    device->failed_last = job->sequence;
+    if (device->failed_status == 0u) {
+        weft_port_publish(&device->failed_first, job->sequence);
+    }
+    weft_port_publish(&device->failed_last, job->sequence);
     weft_port_publish(&device->failed_status, (uint32_t)outcome);
 }
 
@@ -177,10 +179,10 @@ static weft_status_t hear(weft_device_t *device, const weft_job_t *job, weft_sta
     return status;
 }
 
-/* How a job ended by `told`, WEFT_PENDING if it means another. */
-static weft_status_t told_of(const weft_job_t *job)
+/* How job `sequence` ended by the word in its record, WEFT_PENDING if that means another. */
+static weft_status_t told_of(const weft_job_t *job, uint32_t sequence)
 {
-    const uint32_t difference = weft_port_observe(&job->told) ^ job->sequence << 8;
+    const uint32_t difference = weft_port_observe(&job->told) ^ sequence << 8;
     return difference <= 0xFFu ? (weft_status_t)difference : WEFT_PENDING;
 }
 
@@ -196,7 +198,7 @@ static weft_status_t judge(weft_device_t *device, const weft_job_t *job, bool as
 {
     weft_status_t status = outcome_of(job);
     if (status != WEFT_PENDING) return status;
-    status = told_of(job);
+    status = told_of(job, job->sequence);
     if (status == WEFT_PENDING && device->fault != WEFT_OK) return device->fault;
     if (status == WEFT_PENDING && !asks) return status;
     if (status == WEFT_PENDING && device->config.driver->poll != NULL) {
@@ -212,7 +214,7 @@ static weft_status_t judge(weft_device_t *device, const weft_job_t *job, bool as
 #if WEFT_TRACE
 static void trace(const weft_device_t *device, weft_job_t *job, weft_status_t status)
 {
-    if (told_of(job) == WEFT_PENDING) job->told_at = now(device);
+    if (told_of(job, job->sequence) == WEFT_PENDING) job->told_at = now(device);
     if (device->config.trace == NULL) return;
     const weft_job_event_t event = {job->sequence,     job->label,      status,
                                     job->submitted_at, job->started_at, job->told_at};
@@ -275,8 +277,9 @@ static void start(weft_device_t *device)
             if (status == WEFT_PENDING) break;
         }
         take(device, job);
-        if (status == WEFT_OK)
+        if (status == WEFT_OK) {
             status = hear(device, job, device->config.driver->start(device, job));
+        }
         set_outcome(job, status);
     }
 }
@@ -394,7 +397,7 @@ weft_status_t weft_device_complete(weft_device_t *device, uint32_t sequence, wef
     const uint32_t done = weft_port_observe(&device->done);
     const uint32_t started = weft_port_observe(&device->started);
     weft_job_t *job = job_at(device, sequence);
-    if (sequence - done >= started - done || told_of(job) != WEFT_PENDING) {
+    if (sequence - done >= started - done || told_of(job, sequence) != WEFT_PENDING) {
         weft_port_publish(&device->strays, device->strays + 1u);
         return WEFT_E_SEQUENCE;
     }

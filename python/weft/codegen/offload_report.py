@@ -16,8 +16,8 @@ def offload_rows(
     mesh: MeshOp, decisions: Sequence[Decision], stages: Sequence[str]
 ) -> list[dict[str, Any]]:
     """One row a stage, in the order of ``stages``: ``stage``, ``kind``, ``macs`` of all its boxes,
-    ``on`` with the MACs on each device and on the core, ``reasons`` why some are on the core. Empty
-    where no PE has a device."""
+    ``on`` with the MACs on each device and on the core, ``parts`` into which the reduction is cut
+    there at most, ``reasons`` why some are on the core. Empty where no PE has a device."""
     of_template: dict[str, list[Decision]] = {}
     for decision in decisions:
         of_template.setdefault(decision.template, []).append(decision)
@@ -30,8 +30,16 @@ def offload_rows(
             label = labels[int(decision.label)]
             row = rows.setdefault(
                 label,
-                {"stage": label, "kind": decision.kind, "macs": 0, "on": {}, "reasons": []},
+                {
+                    "stage": label,
+                    "kind": decision.kind,
+                    "macs": 0,
+                    "on": {},
+                    "parts": 1,
+                    "reasons": [],
+                },
             )
+            row["parts"] = max(row["parts"], decision.parts)
             row["macs"] += decision.macs
             where = decision.device or CORE
             row["on"][where] = row["on"].get(where, 0) + decision.macs
@@ -50,6 +58,8 @@ def offload_text(rows: Sequence[dict[str, Any]]) -> list[str]:
     lines = [f"  devices compute {100 * there / total:.1f} % of {total} MACs"]
     for row in rows:
         where = ", ".join(row["on"])
+        if row["parts"] > 1:
+            where += f", the reduction in {row['parts']} parts"
         reasons = f": {'; '.join(row['reasons'])}" if row["reasons"] else ""
         lines.append(f"    {row['stage']} ({row['kind']}): {where}{reasons}")
     return lines

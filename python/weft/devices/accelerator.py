@@ -7,21 +7,22 @@ of its ``lowering.py``.
 - ``KINDS``: the kinds of layers; ``CHANNELS`` and ``PIXELS``: how many results it computes side by
   side, which parts of a layer are best multiples of;
 - ``refuse(layer, options)``: why it does not take a layer, or None;
-- ``pack(weights)``: int8 [out_channels, kernel_h, kernel_w, channels] as the bytes it reads;
-- ``numbers(layer, part, options)``: the numbers of a descriptor;
-- ``cycles(numbers, timing, options)``: how long the job takes, in cycles of the device's clock.
+- ``pack(weights)``: int8 [out_channels, kernel_h, kernel_w, channels] of at most ``CHANNELS``
+  output channels as the bytes it reads, a multiple of the device's alignment; such blocks lie one
+  behind the other;
+- ``numbers(layer, part, options)``: the numbers of a descriptor, a dict by name;
+- ``cycles(numbers, timing, options)``: how long the job takes, in whole cycles of its clock;
+- ``X_ALIGNMENT``, if there: to how many bytes operands are aligned, in place of the device's
+  alignment. Sums are aligned as int32 are;
+- ``MOST_PRODUCTS``, if there: how many products a job can add up for one result.
 
 That of a device that copies has ``cycles`` alone.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,12 @@ from weft.devices.accumulators import Accumulator, Operands
 from weft.devices.description import DeviceDescription
 from weft.devices.files import load_device
 from weft.devices.layer import Layer, Part
+from weft.devices.lowering import Lowering, Timing
 from weft.errors import DeviceError
 
 _INT8 = (-128, 127)
-# What a lowering.py has; for a device that copies.
-_LOWERING = ("KINDS", "CHANNELS", "PIXELS", "refuse", "pack", "numbers", "cycles")
-_LOWERING_OF_COPIES = ("cycles",)
+# Sums are int32, whatever they are added up in.
+_MOST_BITS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Accelerator:
     index: int
     description: DeviceDescription
     options: Mapping[str, Any]
-    lowering: ModuleType | None = field(repr=False)
+    timing: Timing | None = field(repr=False)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Accelerator) and self._key == other._key
@@ -59,36 +60,47 @@ class Accelerator:
         return self.name, self.index, self.description.folder, tuple(sorted(self.options.items()))
 
     @property
-    def _functions(self) -> ModuleType:
+    def lowering(self) -> Lowering | None:
+        """What computes has one, if the compiler is to use it."""
+        return self.timing if isinstance(self.timing, Lowering) else None
+
+    @property
+    def _lowering(self) -> Lowering:
         assert self.lowering is not None
         return self.lowering
 
     @property
     def channels(self) -> int:
         """How many output channels it computes side by side."""
-        return int(self._functions.CHANNELS)
+        return self._lowering.channels
 
     @property
     def pixels(self) -> int:
         """How many pixels of a row it computes side by side."""
-        return int(self._functions.PIXELS)
+        return self._lowering.pixels
+
+    @property
+    def x_alignment(self) -> int:
+        """To how many bytes its operands are aligned."""
+        return self._lowering.x_alignment
+
+    @property
+    def most_products(self) -> int:
+        """How many products a job can add up for one result."""
+        return self._lowering.most_products
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of layers that it computes, if it takes them."""
-        if self.lowering is None or self.description.takes_copies:
-            return ()
-        return tuple(self.lowering.KINDS)
+        return () if self.lowering is None else self.lowering.kinds
 
     def refuse(self, layer: Layer) -> str | None:
         """Why it does not take ``layer``; None if it does."""
         if self.description.takes_copies:
             return f"{self.name} copies, and computes nothing"
         if self.lowering is None:
-            return f"{self.name} gets nothing from the compiler: it has no lowering"
-        if layer.kind not in self._functions.KINDS:
-            return f"{self.name} computes no {layer.kind}"
-        reason = self._functions.refuse(layer, self.options)
+            return f"{self.name}: gets nothing from the compiler, it has no lowering"
+        reason = self.lowering.refuse(layer, self.options)
         return None if reason is None else f"{self.name}: {reason}"
 
     @property
@@ -105,90 +117,83 @@ class Accelerator:
     def accumulator(self) -> Accumulator:
         """How wide its sums are."""
         saturates = self.options.get("overflow", "wrap") == "saturate"
-        return Accumulator(int(self.options.get("accumulator_bits", 32)), saturates)
+        bits = min(int(self.options["accumulator_bits"]), _MOST_BITS)
+        return Accumulator(bits, saturates)
 
     def pack(self, weights: np.ndarray[Any, Any]) -> bytes:
         """Weights [out_channels, kernel_h, kernel_w, channels] in its order."""
-        return bytes(self._functions.pack(weights))
+        return self._lowering.pack(weights)
+
+    def packed_bytes(self, out_channels: int, kernel_h: int, kernel_w: int, channels: int) -> int:
+        """What such weights take."""
+        return self._lowering.packed_bytes(out_channels, kernel_h, kernel_w, channels)
 
     def numbers(self, layer: Layer, part: Part) -> dict[str, int]:
         """The numbers of the descriptor of a job."""
-        return dict(self._functions.numbers(layer, part, self.options))
+        return self._lowering.numbers(layer, part, self.options)
 
     def cycles(self, numbers: Mapping[str, int]) -> int:
         """How long a job takes, in cycles of the PE's clock."""
-        return int(self._functions.cycles(numbers, self.description.timing, self.options))
+        assert self.timing is not None
+        return self.timing.cycles(numbers, self.options)
 
-    def option_words(self) -> list[int]:
-        """What the driver is given: one word an option, in the order of the description. Texts are
-        their place among the values that are allowed."""
-        words = []
-        for name, allowed in self.description.options.items():
-            value = self.options[name]
-            words.append(allowed.index(value) if isinstance(value, str) else int(value))
-        return words
+    def option_words(self) -> tuple[int, ...]:
+        """What the driver is given."""
+        chosen = {name: self.options[name] for name in self.description.options}
+        return self.description.option_words(chosen)
 
 
-def accelerators(uses: Sequence[tuple[str, str, Mapping[str, Any]]]) -> tuple[Accelerator, ...]:
-    """The devices of a PE: names on the PE, kinds, and options that differ. Those that have no
-    ``lowering`` are there for the user's own code and get nothing from the compiler.
+#: A device of a PE: its name there, its kind, and options that differ.
+Use = tuple[str, str, Mapping[str, Any]]
+
+
+def accelerators(uses: Sequence[Use]) -> tuple[Accelerator, ...]:
+    """The devices of a PE. Those that have no ``lowering`` are there for the user's own code and
+    get nothing from the compiler.
 
     Raises ``DeviceError``.
     """
     made = []
     for index, (name, kind, options) in enumerate(uses):
+        if any(name == other.name for other in made):
+            raise DeviceError(
+                f"two devices of a PE are called {name}; give one another name: OTHER={kind}"
+            )
         description = load_device(kind)
+        description.option_words(options)  # raises if there are no such options
+        facts = description.facts
         given = {
-            "accumulator_bits": description.facts.accumulator_bits,
-            "overflow": description.facts.overflow,
-            "subtracts_zero_points": description.facts.subtracts_zero_points,
-            **description.facts.more,
-            **_checked(description, name, options),
+            "accumulator_bits": facts.accumulator_bits,
+            "overflow": facts.overflow,
+            "subtracts_zero_points": facts.subtracts_zero_points,
+            **facts.more,
+            **options,
         }
-        made.append(Accelerator(name, index, description, given, load_lowering(description)))
+        path, timing = description.lowering, None
+        if path is not None:
+            timing = (Timing if description.takes_copies else Lowering)(description, path)
+        made.append(Accelerator(name, index, description, given, timing))
+    _check_kinds(made)
     return tuple(made)
 
 
-def _checked(
-    description: DeviceDescription, name: str, options: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    for key, value in options.items():
-        allowed = description.options.get(key)
-        if allowed is None:
-            known = ", ".join(description.options) or "none"
-            raise DeviceError(
-                f"device {name}: {description.name} has no option '{key}'; its options: {known}"
-            )
-        if value not in allowed or type(value) not in {type(v) for v in allowed}:
-            raise DeviceError(
-                f"device {name}: {key} is {value!r}; {description.name} can have "
-                f"{', '.join(map(repr, allowed))}"
-            )
-    return options
+def accelerators_by_class(
+    uses: Mapping[str, Sequence[Use]],
+) -> dict[str, tuple[Accelerator, ...]]:
+    """The devices of every class of PEs, where it has any. Raises ``DeviceError``."""
+    found = {name: accelerators(own) for name, own in uses.items() if own}
+    _check_kinds([device for devices in found.values() for device in devices])
+    return found
 
 
-def load_lowering(description: DeviceDescription) -> ModuleType | None:
-    """The Python file of a device, None if it has none. It may import others of its folder
-    (``from .timing import cycles``). Raises ``DeviceError``."""
-    path = description.lowering
-    if path is None:
-        return None
-    digest = hashlib.sha256(str(description.folder).encode()).hexdigest()[:8]
-    package = f"weft_device_{description.name}_{digest}"
-    parent = ModuleType(package)
-    parent.__path__ = [str(description.folder)]
-    sys.modules[package] = parent
-    full = f"{package}.{path.stem}"
-    spec = importlib.util.spec_from_file_location(full, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[full] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise DeviceError(f"{path} fails: {type(error).__name__}: {error}") from None
-    wanted = _LOWERING_OF_COPIES if description.takes_copies else _LOWERING
-    missing = [name for name in wanted if not hasattr(module, name)]
-    if missing:
-        raise DeviceError(f"{path} lacks {', '.join(missing)}: see docs/own-accelerator.md")
-    return module
+def _check_kinds(devices: Iterable[Accelerator]) -> None:
+    """Files and C names go by what a description says: two that say the same clash."""
+    seen: dict[str, DeviceDescription] = {}
+    for about in (device.description for device in devices):
+        for what, name in ("name", about.name), ("driver", about.driver):
+            other = seen.setdefault(f"{what} '{name}'", about)
+            if other.folder != about.folder:
+                raise DeviceError(
+                    f"the devices in {other.folder} and {about.folder} have the same {what} "
+                    f"'{name}'; change it in one of them"
+                )

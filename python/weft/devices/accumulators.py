@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a device's accumulator is wide enough for given weights, and where to cut if not.
+"""Whether a device's accumulator is wide enough for given weights, and where to cut if not, or if
+a job has no room for all inputs.
 
 Bounds are exact: operands are independent of each other, so some input reaches them.
 """
@@ -64,10 +65,17 @@ def overflows(weights: np.ndarray, operands: Operands, accumulator: Accumulator)
 
 
 def split_reduction(
-    weights: np.ndarray, operands: Operands, accumulator: Accumulator, axis: int = -1
+    weights: np.ndarray,
+    operands: Operands,
+    accumulator: Accumulator,
+    axis: int = -1,
+    *,
+    multiple: int = 1,
+    most: int | None = None,
 ) -> list[tuple[int, int]] | None:
     """The fewest parts, each ``(start, stop)`` along ``axis``, such that the sums of no part
-    overflow; one part if nothing does. ``None`` if a single step along ``axis`` does.
+    overflow and none is longer than ``most``; one part if nothing does. Parts begin at multiples of
+    ``multiple``. ``None`` if there are no such parts.
 
     ``weights`` are [out, ...], the rest in the order in which the device adds up: with [out,
     kernel_h, kernel_w, channels] axis 3 cuts input channels, axis 1 rows of the window.
@@ -76,21 +84,26 @@ def split_reduction(
     the longest part that fits is the best, in whatever order its taps come. Where operands cannot
     be zero fewer parts may do; one part is found all the same.
     """
-    if not overflows(weights.reshape(weights.shape[0], -1), operands, accumulator):
-        return [(0, weights.shape[axis])]
+    extent = weights.shape[axis]
+    most = extent if most is None else most
+    flat = weights.reshape(weights.shape[0], -1)
+    if extent <= most and not overflows(flat, operands, accumulator):
+        return [(0, extent)]
     growing = Operands(min(operands.low, 0), max(operands.high, 0))
-    steps = np.moveaxis(weights, axis, 1).reshape(weights.shape[0], weights.shape[axis], -1)
+    steps = np.moveaxis(weights, axis, 1).reshape(weights.shape[0], extent, -1)
     # [out, step]: sums up to and with that step.
     lowest, highest = (np.cumsum(terms.sum(axis=2), axis=1) for terms in _terms(steps, growing))
     parts: list[tuple[int, int]] = []
     start = 0
     low_before = high_before = np.zeros((steps.shape[0], 1), np.int64)
-    while start < steps.shape[1]:
+    while start < extent:
         fits = (lowest - low_before >= accumulator.low) & (
             highest - high_before <= accumulator.high
         )
         ends = np.flatnonzero(~fits.all(axis=0))
-        stop = int(ends[0]) if ends.size else steps.shape[1]
+        stop = min(int(ends[0]) if ends.size else extent, start + most)
+        if stop < extent:
+            stop -= stop % multiple
         if stop <= start:
             return None
         parts.append((start, stop))

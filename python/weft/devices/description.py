@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from weft.errors import DeviceError
+
 #: The memories that a device may reach, in the order of ``weft_space_t``.
 SPACES = ("local", "pe", "dram")
 #: The descriptor of devices that copy.
@@ -81,3 +83,25 @@ class DeviceDescription:
     def reads_dram(self) -> bool:
         """Whether it copies from DRAM to the PE's memory."""
         return self.takes_copies and {"local", "dram"} <= set(self.facts.spaces)
+
+    def option_words(self, chosen: Mapping[str, Any]) -> tuple[int, ...]:
+        """``weft_device_config_t.options``: a word for each option, in the order of ``options``.
+
+        A number or truth value stands for itself, a text for its place in the option's list. What
+        is not ``chosen`` has the fact's own value. Raises ``DeviceError`` for an option or value
+        that is not there.
+        """
+        for name, wanted in chosen.items():
+            if name not in self.options:
+                known = ", ".join(self.options) or "none"
+                raise DeviceError(f"device {self.name} has no option '{name}'; there are {known}")
+            # In Python, 1 and true are equal.
+            if not any(wanted == v and type(wanted) is type(v) for v in self.options[name]):
+                may = ", ".join(map(str, self.options[name]))
+                raise DeviceError(f"device {self.name}: {name} is {wanted!r}; it may be {may}")
+        own = {**self.facts.more, **vars(self.facts)}
+        words = []
+        for name, values in self.options.items():
+            value: Any = chosen.get(name, own[name])
+            words.append(values.index(value) if isinstance(value, str) else int(value))
+        return tuple(words)

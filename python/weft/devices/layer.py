@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: The kinds of layers that a device can be asked for.
+KINDS = ("conv2d", "depthwise", "dense")
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -31,8 +34,12 @@ class Layer:
     @property
     def macs(self) -> int:
         """Products a frame."""
-        window = self.kernel_h * self.kernel_w * self.channels
-        return self.out_h * self.out_w * self.out_channels * window
+        return self.out_h * self.out_w * self.out_channels * self.window
+
+    @property
+    def window(self) -> int:
+        """Products of a result."""
+        return self.kernel_h * self.kernel_w * self.channels
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,11 @@ FRAME_SECONDS = 600.0
 # How long results from before a failure may take to come out.
 SETTLE_SECONDS = 10.0
 
+# What a job of a device may take at most, unless the caller says otherwise; ticks that a clock can
+# tell.
+DEVICE_SECONDS = 30
+_MOST_TICKS = (1 << 31) - 1
+
 _epochs = itertools.count(1)
 
 
@@ -45,10 +50,12 @@ def new_stream(
     foreign: Mapping[int, tuple[memoryview, memoryview]] | None = None,
     *,
     has_clock: bool = False,
+    device_deadline: int = DEVICE_SECONDS * 1_000_000,
 ) -> tuple[_native.Library, _native.Stream]:
     """The PEs of a program, ready to be stepped. ``foreign`` gives arena and counters of those, by
     number, that somebody else steps. With such, or if the caller ``has_clock``, there are no
-    workers: the caller steps PEs and delivers what they say.
+    workers: the caller steps PEs and delivers what they say. ``device_deadline`` is what a job of a
+    device may take at most, in microseconds or, with a clock, in cycles of its PE.
 
     Raises ``ToolchainError`` if the host library cannot be built, ``ProgramError`` if the folder
     is damaged.
@@ -61,7 +68,9 @@ def new_stream(
     tables = memoryview(_data(program, "tables.bin"))
     constants = memoryview(_data(program, "constants.bin"))
     numbers = {name: i for i, name in enumerate(library.program_names)}
-    stream = _native.Stream(library, next(_epochs) if epoch is None else epoch)
+    stream = _native.Stream(
+        library, next(_epochs) if epoch is None else epoch, min(device_deadline, _MOST_TICKS)
+    )
     try:
         for number, pe in enumerate(program.manifest["pes"]):
             data = (
@@ -111,21 +120,34 @@ class NativeSession(StreamSession):
         workers: _native.Workers | None = None,
         places: Sequence[str] | None = None,
         on_close: Callable[[NativeSession], None] | None = None,
+        device_seconds: float | None = None,
     ) -> None:
         """``workers`` are shared with other sessions; without them the session has its own.
-        ``places`` says where its PEs are, if not where the program was compiled for."""
+        ``places`` says where its PEs are, if not where the program was compiled for.
+        ``device_seconds`` is what a job of a device may take at most, ``DEVICE_SECONDS`` if it is
+        not given."""
         super().__init__(program, places)
+        seconds = DEVICE_SECONDS if device_seconds is None else device_seconds
+        self._device_deadline = max(1, round(seconds * 1_000_000))
         self.pes: tuple[Any, ...] = ()
         self._on_close = on_close
         if threads is None:
             threads = (os.cpu_count() or 1) if len(program.pes) > 1 else 0
         if threads < 0:
             raise EngineError(f"a session cannot have {threads} threads")
-        self._library, stream = new_stream(program)
-        self._stream = stream
         self._workers = workers or _native.Workers(threads)
+        self._open()
+
+    def _open(self) -> None:
+        self._library, stream = new_stream(self.program, device_deadline=self._device_deadline)
+        self._stream = stream
         self._workers.attach(stream)
         self._in_place = False
+
+    def reset(self) -> None:
+        self._workers.detach(self._open_stream())
+        super().reset()
+        self._open()
 
     def _begin(self) -> int:
         self._in_place = False

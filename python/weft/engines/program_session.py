@@ -45,6 +45,10 @@ class ProgramSession(Session):
         then. ``number`` is its row in the manifest's ``pes``."""
         self._open_stream().fail(number, _STOPPED)
 
+    def reset(self) -> None:
+        self._call += 1
+        self._failure = ""
+
     def _open_stream(self) -> _native.Stream:
         if self._stream is None:
             raise EngineError("the session is closed; open the program again")
@@ -82,8 +86,26 @@ class ProgramSession(Session):
         tasks = row["shards"][shard] if shard < len(row["shards"]) else []
         raise EngineError(
             f"frame {frame}: PE {row['name']} ({stages_text(tasks[task : task + 1] or tasks)}): "
-            f"{self._library.status_string(status)}"
+            f"{self._failed_job(stream, pe, status) or self._library.status_string(status)}"
         )
+
+    def _failed_job(self, stream: _native.Stream, pe: int, status: int) -> str:
+        """The device and the job that made a PE fail; empty if none did."""
+        row = self.program.manifest["pes"][pe]
+        jobs = {
+            job["number"]: job["label"]
+            for shard in row["shards"]
+            for task in shard
+            for job in task.get("jobs", ())
+        }
+        for device, (failed, label, _) in zip(
+            row.get("devices", ()), stream.device_errors(pe), strict=False
+        ):
+            if failed == status:
+                what = jobs.get(label, f"number {label}")
+                reason = self._library.status_string(status)
+                return f"device {device['name']}, job {what}: {reason}"
+        return ""
 
     def _rows(self) -> list[dict[str, Any]]:
         """The manifest's rows of all PEs, named by where they are."""

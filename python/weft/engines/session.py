@@ -85,6 +85,11 @@ class Session(ABC):
         """Runs checked, contiguous inputs, several at a time."""
 
     @abstractmethod
+    def reset(self) -> None:
+        """Starts all PEs and their devices anew, whatever happened before. Frames that are under
+        way are lost; the next one is as good as the first."""
+
+    @abstractmethod
     def close(self) -> None:
         """Frees what the engine holds. A closed session runs nothing."""
 

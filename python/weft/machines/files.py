@@ -12,6 +12,7 @@ from typing import Any
 from weft.errors import MachineError
 from weft.machines.model import (
     COSTS_BY_KIND,
+    GENERAL_COSTS,
     LINKS,
     PURPOSES,
     CostData,
@@ -142,10 +143,9 @@ class _Reader(TomlReader):
         return stack
 
     def cost(self, data: Any, where: str) -> CostData:
-        general = ("mac", "element", "byte", "message", "firing", "job", "requantize", "requantize_row")
-        data = self.table(data, where, dict.fromkeys((*general, *COSTS_BY_KIND), False))
+        data = self.table(data, where, dict.fromkeys((*GENERAL_COSTS, *COSTS_BY_KIND), False))
         found: dict[str, Any] = {
-            k: self.cycles(data[k], f"{where}.{k}") for k in general if k in data
+            k: self.cycles(data[k], f"{where}.{k}") for k in GENERAL_COSTS if k in data
         }
         found |= {k: self.by_kind(data.get(k, {}), f"{where}.{k}") for k in COSTS_BY_KIND}
         return CostData(**found)
@@ -296,10 +296,11 @@ def device_use(text: str) -> DeviceUse:
         if not given:
             raise MachineError(f"device '{text}': '{setting}' is no OPTION=VALUE")
         options[key.strip()] = _value(value.strip())
-    own = name if equals else Path(kind).name
+    is_folder = "/" in kind or kind in (".", "..")
+    folder = str(Path(kind).resolve()) if is_folder else kind
+    own = name if equals else Path(folder).name
     if not own.isidentifier():
         raise MachineError(f"device '{text}': '{own}' is no name; write NAME=KIND")
-    folder = str(Path(kind).resolve()) if "/" in kind else kind
     return DeviceUse(own, folder, tuple(sorted(options.items())))
 
 

@@ -26,7 +26,11 @@ WEIGHTS = ("sram", "dram")
 #: Weights of fewer bytes, of one box, lie in the PE's memory in any case.
 STREAMED_BYTES = 2048
 
-#: Cost data that are tables of kinds of stages.
+#: Cost data that are one figure, and those that are tables of kinds of stages.
+GENERAL_COSTS = (
+    *("mac", "element", "byte", "message", "task", "firing"),
+    *("job", "requantize", "requantize_row"),
+)
 COSTS_BY_KIND = ("kinds", "elements", "windows", "pixels")
 
 
@@ -48,19 +52,20 @@ class CostData:
     every element of a result, ``elements`` where a kind of stage differs. Kernels that prepare a
     window for all channels of a pixel at once have costs by kind for that: ``windows`` for every
     element of the window of a pixel, ``pixels`` for every pixel; a box of half the channels has as
-    many of both. ``byte`` is for every byte sent, ``message`` for every write of neighbouring bytes
-    to another PE, and for every word to one that a frame has arrived or was consumed; ``firing``
-    for a firing as such. ``job`` is what a device's job costs the core that hands it over and hears
-    of its end, ``requantize`` what making a result of a raw sum takes, and ``requantize_row`` what
-    every row of sums of one channel takes beside that. The defaults are
-    provisional: they stand until they are fitted to counted machine code, as ``weft bench costs``
-    does it.
+    many of both. ``task`` is for every stage of a firing as such, ``firing`` for the firing;
+    ``byte`` for every byte sent, ``message`` for every box of bytes written to another PE, and for
+    every word to one that a frame has arrived or was consumed. ``job`` is what a device's job costs
+    the core that hands it over and hears of its end, ``requantize`` what making a result of a raw
+    sum takes, and ``requantize_row`` what every row of sums of one channel takes beside that. The
+    defaults are provisional: they stand until they are fitted to counted machine code, as ``weft
+    bench costs`` does it.
     """
 
     mac: float = 4.0
     element: float = 12.0
     byte: float = 0.5
     message: float = 0.0
+    task: float = 0.0
     firing: float = 500.0
     job: float = 1000.0
     requantize: float = 10.8
@@ -211,6 +216,13 @@ class Machine:
     def weights(self) -> str:
         """Where large weights lie: one of ``WEIGHTS``."""
         return self.classes[self.default_class].weights
+
+    def device_uses(self) -> dict[str, list[tuple[str, str, Mapping[str, Any]]]]:
+        """By class, the name, kind and options of each device."""
+        return {
+            n: [(d.name, d.kind, dict(d.options)) for d in c.devices]
+            for n, c in self.classes.items()
+        }
 
     def class_of(self, pe: Pe) -> PeClass:
         return self.classes[self.exceptions.get(pe, self.default_class)]

@@ -16,9 +16,9 @@ from math import ceil, prod
 from weft.devices.accelerator import Accelerator
 from weft.dialects.fabric import MeshOp, PlaceOp, Port, TemplateOp
 from weft.dialects.pe import ShardOp
-from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
 from weft.machines.model import Machine, PeClass
+from weft.mapping.cost import MESSAGES_TO_RETURN, MESSAGES_TO_SEND
 from weft.mapping.depths import Ring, choose_depths
 from weft.mapping.device_times import ShardTimes, shard_times
 from weft.mapping.firing_cycles import FiringCycles, StageWork, firing_cycles, stage_work
@@ -155,8 +155,8 @@ class _Timer:
             found.append(self.names[number])
             sent[number].bytes += common.size * item
             if self.places[number].pe_index != here:
-                sent[number].messages += _runs(common, port.box, read.box) + 1
-                sent[reader].messages += 1  # the credit
+                sent[number].messages += MESSAGES_TO_SEND
+                sent[reader].messages += MESSAGES_TO_RETURN
         return found
 
     def add_ring(
@@ -189,6 +189,8 @@ class _Timer:
                 pairs = tuple((self.names[number], name) for number, _ in made)
                 for number, port in made:
                     sent[number].bytes += port.box.size * ITEM_BYTES[tensor.dtype]
+                    if self.places[number].pe_index != channel.pe_index:  # it is gathered there
+                        sent[number].messages += MESSAGES_TO_SEND
                 self.rings.append(Ring(pairs, size, int(channel.depth.value.data)))
                 self.owners.append((-1, 0))
 
@@ -239,15 +241,6 @@ class _Timer:
         if times is None:
             return firing_cycles(self.work[key], cost.firing, sending)
         return firing_cycles(times.work, cost.firing, sending, times.waits)
-
-
-def _runs(common: Box, *layouts: Box) -> int:
-    """How many runs of neighbouring elements ``common`` is, in the layouts that have the most. What
-    borders add is not known here."""
-    axis = len(common.shape) - 1
-    while axis > 0 and all(common.shape[axis] == layout.shape[axis] for layout in layouts):
-        axis -= 1
-    return prod(common.shape[:axis])
 
 
 def _timer(

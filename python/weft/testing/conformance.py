@@ -32,6 +32,7 @@ _STACK_BYTES = 16 << 10
 _KEPT = ("weft_device_cts_result", "weft_fault_record", *EXITS)
 _CODE = MemoryRegion("code", 0x0, 1 << 20, ("code", "constants"))
 _DATA = MemoryRegion("data", 0x2000_0000, 1 << 20, ("data",))
+REGIONS = (_CODE, _DATA)
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,8 @@ def _on_cortex_m4(device: DeviceDescription, folder: Path, flags: Sequence[str])
 
     emulator = find_emulator()
     elf = folder / "suite.elf"
-    _link_image(device, elf, flags)
-    core = emulator.core(elf, [(region.origin, region.length) for region in (_CODE, _DATA)])
+    link_image(device, elf, flags)
+    core = emulator.core(elf, [(region.origin, region.length) for region in REGIONS])
     try:
         ended_at = core.run(_MOST_INSTRUCTIONS)
         return _read_result(device, core, ended_at is not None)
@@ -187,7 +188,8 @@ def _on_cortex_m4(device: DeviceDescription, folder: Path, flags: Sequence[str])
         core.close()
 
 
-def _link_image(device: DeviceDescription, elf: Path, flags: Sequence[str]) -> None:
+def link_image(device: DeviceDescription, elf: Path, flags: Sequence[str]) -> None:
+    """The suite on ``device``, an image for ``REGIONS``. Leaves objects beside ``elf``."""
     toolchain = find_target_toolchain("cortex-m4")
     if toolchain is None:
         raise DeviceError(
@@ -197,7 +199,7 @@ def _link_image(device: DeviceDescription, elf: Path, flags: Sequence[str]) -> N
     toolchain = toolchain.with_scratch(elf.parent)
     runtime = runtime_folder()
     script = elf.parent / "suite.ld"
-    script.write_text(linker_script([_CODE, _DATA], _STACK_BYTES), encoding="ascii")
+    script.write_text(linker_script(REGIONS, _STACK_BYTES), encoding="ascii")
     names = ("port.c", "mail.c", "dram.c", "startup.c", "string.c")
     port = [runtime / "port/cortex_m" / name for name in names]
     sources = [*suite_sources(device), runtime / "cts/device/target_main.c", *port]

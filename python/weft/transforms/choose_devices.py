@@ -42,7 +42,8 @@ _Data = NDArray[Any]
 @dataclass(frozen=True)
 class Decision:
     """Where a stage of a template runs: ``device`` is a name, or None for the core; then ``reason``
-    says why no device has it. ``label`` is its own in the template, a number."""
+    says why no device has it. ``label`` is its own in the template, a number. ``parts`` are those
+    of the reduction, each for jobs of its own."""
 
     template: str
     label: str
@@ -50,6 +51,7 @@ class Decision:
     macs: int
     device: str | None
     reason: str = ""
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -97,65 +99,80 @@ class _Chooser:
     ) -> None:
         for op in list(template.graph.body.block.ops):
             if isinstance(op, _Weighted):
-                device, reason = self.stage(op, places, devices)
-                self.decided(template, op, device, reason)
+                self.decided(template, op, *self.stage(op, places, devices))
             elif isinstance(op, Stage):
                 self.decided(template, op, None, f"no device takes a {op.kind}")
         drop_unused(template, places)
 
-    def decided(self, template: TemplateOp, op: Stage, device: str | None, reason: str) -> None:
+    def decided(
+        self, template: TemplateOp, op: Stage, device: str | None, reason: str, parts: int = 1
+    ) -> None:
         name = template.sym_name.data
         label = op.label.data
-        self.decisions.append(Decision(name, label, op.kind, op.macs(), device, reason))
+        self.decisions.append(Decision(name, label, op.kind, op.macs(), device, reason, parts))
 
     def stage(
         self, op: _Weighted, places: Sequence[PlaceOp], devices: Sequence[Accelerator]
-    ) -> tuple[str | None, str]:
-        """The device that takes a stage, or None and why."""
+    ) -> tuple[str | None, str, int]:
+        """The device that takes a stage, or None and why; and into how many parts its reduction is
+        cut there."""
         given = [value.owner for value in list(op.operands)[1:]]
         numbers = [int(owner.key.data) for owner in given if isinstance(owner, Constant)]
         if len(numbers) < len(given):
-            return None, "its weights are computed"
+            return None, "its weights are computed", 1
         if isinstance(op, DepthwiseStage) and shape_of(op.weights)[2] != shape_of(op.x)[3]:
-            return None, "it has several results a channel"
+            return None, "it has several results a channel", 1
         data = [
             _weights(op, [self.constants[place.constants.data[n].data] for n in numbers])
             for place in places
         ]
         layer, reasons = layer_of(op), []
         for device in devices:
-            refusal = device.refuse(layer)
-            if refusal is None:
-                refusal = self.offload(op, places, data, layer, device)
-            if refusal is None:
-                return device.name, ""
-            reasons.append(refusal)
-        return None, "; ".join(reasons)
+            refusal = device.refuse(layer) or _misaligned(op, layer, device)
+            parts = refusal or self.parts(data, layer, device)
+            if isinstance(parts, str):
+                reasons.append(parts)
+                continue
+            self.offload(op, places, data, parts, layer, device)
+            return device.name, "", len(parts)
+        return None, "; ".join(reasons), 1
+
+    def parts(
+        self, data: Sequence[_Weights], layer: Layer, device: Accelerator
+    ) -> list[tuple[int, int]] | str:
+        """Where the reduction is cut, or why it cannot be."""
+        everything = np.concatenate([d.weights for d in data])
+        axis = _axis(layer)
+        most = device.most_products // (layer.window // everything.shape[axis])
+        if most == 0:
+            return f"{device.name}: a job adds up {device.most_products} products at most"
+        found = split_reduction(
+            everything,
+            device.operands(layer),
+            device.accumulator,
+            axis,
+            multiple=device.x_alignment if axis == 3 else 1,
+            most=most,
+        )
+        bits = device.accumulator.bits
+        return found or f"{device.name}: {bits} bits are too few for its sums"
 
     def offload(
         self,
         op: _Weighted,
         places: Sequence[PlaceOp],
         data: Sequence[_Weights],
+        parts: Sequence[tuple[int, int]],
         layer: Layer,
         device: Accelerator,
-    ) -> str | None:
-        """Replaces a stage, or says why not."""
-        operands = device.operands(layer)
-        axis = 1 if layer.kind == "depthwise" else 3
-        everything = np.concatenate([d.weights for d in data])
-        parts = split_reduction(everything, operands, device.accumulator, axis)
-        if parts is None:
-            return f"{device.name}: {device.accumulator.bits} bits are too few for its sums"
+    ) -> None:
+        """Replaces a stage."""
         scaling = str(rounding_of(op))
         if scaling == "twice" and all(self.can_double(d, device, layer) for d in data):
             scaling = "doubled"
-        groups = (
-            1 if layer.kind != "conv2d" else everything.shape[0] // (len(data) * layer.out_channels)
-        )
-        keys = [self.pack(d, groups, parts, axis, device, layer, scaling) for d in data]
-        self.replace(op, places, keys, parts, axis, scaling, device)
-        return None
+        groups = int_of(op.groups) if isinstance(op, Conv2dStage) else 1
+        keys = [self.pack(d, groups, parts, device, layer, scaling) for d in data]
+        self.replace(op, places, keys, parts, _axis(layer), scaling, device)
 
     def can_double(self, data: _Weights, device: Accelerator, layer: Layer) -> bool:
         flat = data.weights.reshape(len(data.weights), -1)
@@ -168,14 +185,13 @@ class _Chooser:
         data: _Weights,
         groups: int,
         parts: Sequence[tuple[int, int]],
-        axis: int,
         device: Accelerator,
         layer: Layer,
         scaling: str,
     ) -> tuple[str, str]:
         """The keys of packed weights, and of what requantising wants of each channel."""
         blobs = [
-            device.pack(np.ascontiguousarray(group.take(range(first, last), axis)))
+            device.pack(np.ascontiguousarray(group.take(range(first, last), _axis(layer))))
             for group in np.split(data.weights, groups)
             for first, last in parts
         ]
@@ -247,6 +263,11 @@ class _Chooser:
         block.erase_op(op)
 
 
+def _axis(layer: Layer) -> int:
+    """Of the weights, along which a reduction is cut."""
+    return 1 if layer.kind == "depthwise" else 3
+
+
 def _weights(op: _Weighted, data: Sequence[_Data]) -> _Weights:
     weights, bias, multiplier, shift = data
     if isinstance(op, DenseStage):
@@ -254,6 +275,22 @@ def _weights(op: _Weighted, data: Sequence[_Data]) -> _Weights:
     elif isinstance(op, DepthwiseStage):
         weights = weights.transpose(2, 0, 1)[..., None]
     return _Weights(weights, bias, multiplier, shift)
+
+
+def _misaligned(op: _Weighted, layer: Layer, device: Accelerator) -> str | None:
+    """Why the operands of some jobs would not be aligned as the device wants it, if so. Where a
+    tensor as such is not aligned, it is copied."""
+    alignment = device.x_alignment
+    is_row = layer.kind == "dense" and layer.out_w == 1
+    steps = [] if is_row else [shape_of(op.x)[-1]]  # from pixel to pixel
+    if layer.kind == "depthwise" and layer.out_channels > device.channels:
+        steps.append(device.channels)
+    if isinstance(op, Conv2dStage) and int_of(op.groups) > 1:
+        steps.append(layer.channels)
+    for step in steps:
+        if step % alignment:
+            return f"{device.name}: operands {step} bytes apart are not aligned to {alignment}"
+    return None
 
 
 def _bias(data: _Weights, device: Accelerator, layer: Layer) -> NDArray[np.int64]:

@@ -225,19 +225,20 @@ class LayerJobs:
             + (layer.kernel_w - 1) * layer.dilation_w * geometry.x_pixel
             + (tile.n if layer.kind == "depthwise" else part.channels)
         )
-        weights = self.packed.moved(self.packed_at(index, tile.c))
+        kernel = launch_kernel(self.device)
+        x, weights, sums = kernel.pointers
         call = KernelCall(
-            launch_kernel(self.device),
+            kernel,
             pointers={
-                "x": geometry.x.moved(begin).pointer,
-                "weights": weights.pointer,
-                "out": room.moved(index * tile.elements).pointer,
+                x: geometry.x.moved(begin).pointer,
+                weights: self.packed.moved(self.packed_at(index, tile.c)).pointer,
+                sums: room.moved(index * tile.elements).pointer,
             },
             numbers=numbers,
             spans={
-                "x": span,
-                "weights": self.packed_bytes(part, tile.n),
-                "out": tile.elements * _SUM_BYTES,
+                x: span,
+                weights: self.packed_bytes(part, tile.n),
+                sums: tile.elements * _SUM_BYTES,
             },
         )
         label = (
@@ -248,10 +249,9 @@ class LayerJobs:
         return Launch(call, self.device.index, self.device.cycles(numbers), label)
 
     def packed_bytes(self, part: Part, channels: int) -> int:
-        """What weights of some output channels take, in the device's order: whole blocks."""
-        blocks = ceil(channels / self.device.channels)
-        taps = part.kernel_h * self.layer.kernel_w * part.channels
-        return blocks * self.device.channels * taps
+        """What weights of some output channels take, in the device's order."""
+        taps = part.kernel_h, self.layer.kernel_w, part.channels
+        return self.device.packed_bytes(channels, *taps)
 
     def packed_at(self, index: int, channel: int) -> int:
         """Where the weights of a part begin, from an output channel on."""

@@ -12,7 +12,7 @@ from typing import Any
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.printer import Printer
 
-from weft.devices.accelerator import accelerators
+from weft.devices.accelerator import accelerators_by_class
 from weft.dialects.fabric import MeshOp
 from weft.dialects.pe import ShardOp
 from weft.errors import ProgramError
@@ -73,11 +73,7 @@ class Dump:
 def _devices_of(machine: Machine) -> dict[str, Any]:
     """The devices of every PE that has any, and what work costs there."""
     classes = {n: machine.class_of(pe) for n, pe in enumerate(machine.usable())}
-    known = {
-        name: accelerators([(d.name, d.kind, dict(d.options)) for d in c.devices])
-        for name, c in machine.classes.items()
-        if c.devices
-    }
+    known = accelerators_by_class(machine.device_uses())
     return {
         "devices": {n: known[c.name] for n, c in classes.items() if c.devices},
         "costs": {n: c.cost for n, c in classes.items() if c.devices},

@@ -252,11 +252,18 @@ class _Lowering:
             task.calls += fill_border(padded, border)
             task.calls += copy_calls(view, padded)
             return padded
-        if op.needs_dense(index) and not view.is_contiguous:
+        is_dense = view.is_contiguous or not op.needs_dense(index)
+        if not is_dense or not view.is_aligned(self.alignment(op, index)):
             dense = self.allocate(f"{task.label}.dense", value, None)
             task.calls += copy_calls(view, dense)
             return dense
         return view
+
+    def alignment(self, op: Stage, index: int) -> int:
+        """Of an operand in memory, in bytes. Constants are aligned by themselves."""
+        if not isinstance(op, DeviceStage) or index > 0:
+            return 1
+        return self.devices[int_of(op.device)].x_alignment
 
     def serves(self, value: SSAValue, border: Border) -> bool:
         have = self.borders.get(value)

@@ -54,9 +54,7 @@ def _is_streamed(constant: Constant, devices: tuple[Accelerator, ...], alignment
         if not isinstance(stage, Stage) or stage.macs() == 0 or use.index == 0:
             return False
         if isinstance(stage, DeviceStage):
-            channels = devices[int_of(stage.device)].channels
-            if stage.operands[use.index] is not stage.packed:
-                return False
-            if not has_chunks(stage, channels, alignment):
+            device = devices[int_of(stage.device)]
+            if use.index != 1 or not has_chunks(stage, device, alignment):
                 return False
     return True

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import lcm
+from math import gcd
 
-from weft.dialects.stages.base import int_of
+from weft.devices.accelerator import Accelerator
+from weft.dialects.stages.base import int_of, ints, shape_of
 from weft.dialects.stages.device import DeviceConv2dStage, DeviceStage
 from weft.kernels.requantize_sums import CHANNEL_WORDS
 from weft.kernels.view import Pointer, View
@@ -19,11 +20,22 @@ from weft.mapping.weights import CHUNK_BYTES
 from weft.transforms.device_jobs import Division, LayerJobs
 
 
-def has_chunks(stage: DeviceStage, channels: int, alignment: int) -> bool:
-    """Whether chunks of a stage's weights begin where a device can copy from that copies multiples
-    of ``alignment`` bytes. ``channels`` are those that the stage's device computes side by side."""
-    groups = int_of(stage.groups) if isinstance(stage, DeviceConv2dStage) else 1
-    return channels % alignment == 0 or (groups == 1 and len(stage.part_pairs()) == 1)
+def has_chunks(stage: DeviceStage, device: Accelerator, alignment: int) -> bool:
+    """Whether chunks of a stage's weights begin where another device can copy from, which copies
+    multiples of ``alignment`` bytes."""
+    groups, taps = 1, [1, 1, 0]
+    if isinstance(stage, DeviceConv2dStage):
+        groups, taps = int_of(stage.groups), list(ints(stage.window))
+    parts = stage.part_pairs()
+    if groups == len(parts) == 1:
+        return True  # as many blocks make a chunk as it takes
+    per_group = shape_of(stage.result)[-1] // groups
+    for first, last in parts:
+        taps[int_of(stage.axis) - 1] = last - first
+        sizes = (device.packed_bytes(n, *taps) for n in (device.channels, per_group))
+        if any(size % alignment for size in sizes):
+            return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -78,11 +90,11 @@ class Chunk:
 
 def chunks_of(jobs: LayerJobs, alignment: int) -> list[Chunk]:
     """The chunks of a layer, each of as many channels as ``CHUNK_BYTES`` allow."""
-    step = lcm(jobs.device.channels, alignment)
     total = jobs.layer.out_channels
-    parts = range(len(jobs.parts))
-    of_step = sum(jobs.part_bytes(part, step) for part in parts)
-    size = max(1, CHUNK_BYTES // of_step) * step
+    blocks = [jobs.part_bytes(part, jobs.device.channels) for part in range(len(jobs.parts))]
+    least = alignment // gcd(alignment, *blocks)  # blocks, for a whole number of words
+    count = max(1, CHUNK_BYTES // (least * sum(blocks))) * least
+    size = count * jobs.device.channels
     divisions: dict[int, Division] = {}
     chunks = []
     for first in range(0, total, size):

@@ -75,7 +75,7 @@ static weft_status_t set_up_gate(bench_t *bench)
         .pe = bench->configs[0].pe,
         .jobs = &bench->gate_job,
         .job_count = 1u,
-        .descriptors = bench->gate_descriptor,
+        .descriptors = &bench->gate_descriptor,
         .descriptors_bytes = sizeof bench->gate_descriptor,
         .deadline_ticks = INT32_MAX,
     };

@@ -38,7 +38,7 @@ typedef struct bench {
     uint32_t seeds; /* given out */
     weft_device_t gate;
     weft_job_t gate_job;
-    uint32_t gate_descriptor[2];
+    uint64_t gate_descriptor; /* for its alignment */
 } bench_t;
 
 /* Sets everything up from nothing, the same bytes each time. */

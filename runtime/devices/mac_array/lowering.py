@@ -11,10 +11,12 @@ from weft.devices.layer import Layer, Part
 from .timing import CHANNELS, DEPTHWISE, PIXELS, cycles
 from .weights import pack
 
-__all__ = ["CHANNELS", "KINDS", "PIXELS", "cycles", "numbers", "pack", "refuse"]
+__all__ = ["CHANNELS", "KINDS", "PIXELS", "X_ALIGNMENT", "cycles", "numbers", "pack", "refuse"]
 
 #: The kinds of layers whose sums it computes.
 KINDS = ("conv2d", "depthwise", "dense")
+#: Operands may lie anywhere.
+X_ALIGNMENT = 1
 
 
 def refuse(layer: Layer, options: Mapping[str, Any]) -> str | None:

@@ -312,7 +312,8 @@ static inline weft_status_t weft_device_last_error(const weft_device_t *device,
     return WEFT_OK;
 }
 
-/* Completions that were refused: not 0, and the driver is wrong. For the device's thread. */
+/* Completions that were refused: not 0, and the driver is wrong, unless a job that nobody could stop
+ * came to its end after its deadline. For the device's thread. */
 static inline uint32_t weft_device_strays(const weft_device_t *device)
 {
     return device != NULL && device->is_ready ? device->strays : 0u;

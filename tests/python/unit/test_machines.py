@@ -273,7 +273,7 @@ def test_mistakes_in_costs_are_named(name: str, tmp_path: Path) -> None:
 
 
 def test_links_and_costs(tmp_path: Path) -> None:
-    costs = "cost = { mac = 2, byte = 0.25, message = 9, "
+    costs = "cost = { mac = 2, byte = 0.25, message = 9, task = 4, "
     costs += "kinds = { conv2d = 1.5 }, elements = { pool = 7 }, windows = { conv2d = 3 } }\n"
     text = GOOD.replace(_SECOND_CLASS, _SECOND_CLASS + costs) + "[links]\nhost = 1_000\n"
     machine = _load(tmp_path, text)
@@ -282,7 +282,8 @@ def test_links_and_costs(tmp_path: Path) -> None:
     assert (cost.mac, cost.element, cost.byte, cost.firing) == (2.0, 12.0, 0.25, 500.0)
     assert (cost.per_mac("conv2d"), cost.per_mac("dense")) == (1.5, 2.0)
     assert (cost.per_element("pool"), cost.per_element("conv2d")) == (7.0, 12.0)
-    assert (cost.message, cost.windows, cost.pixels) == (9.0, {"conv2d": 3.0}, {})
+    assert (cost.task, cost.message) == (4.0, 9.0)
+    assert (cost.windows, cost.pixels) == ({"conv2d": 3.0}, {})
     assert machine.classes["big"].cost == CostData()
     assert _load(tmp_path, GOOD).links == {}
     assert summary(machine)["links"] == {"host": 1000}
@@ -333,6 +334,18 @@ def test_single_pes(name: str, size: int) -> None:
     machine = load_machine(name)
     (pe,) = machine.usable()
     assert machine.class_of(pe).memory_bytes == size
+
+
+def test_bundled_machines_have_the_fitted_costs_of_their_core() -> None:
+    """One core, one fit: no class goes by the provisional defaults, and none is left behind."""
+    found: dict[str, CostData] = {}
+    for name in bundled_machines():
+        for pe_class in load_machine(name).classes.values():
+            cost = pe_class.cost
+            assert found.setdefault(pe_class.core, cost) == cost, name
+            fitted = ("mac", "element", "byte", "message", "task", "firing")
+            assert all(getattr(cost, key) != getattr(CostData(), key) for key in fitted)
+            assert {"conv2d", "dense", "depthwise"} <= set(cost.kinds)
 
 
 def test_chip_has_152_pes_of_which_148_can_be_used() -> None:

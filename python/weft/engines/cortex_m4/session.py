@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from weft import _native
 from weft.engines.cortex_m4.counts import Counts, Place
-from weft.engines.cortex_m4.emulators import find_emulator
+from weft.engines.cortex_m4.emulators import Emulator, find_emulator
 from weft.engines.cortex_m4.image_memory import PAGE_BYTES, CoreError, new_memory
 from weft.engines.cortex_m4.image_pe import DRAM_START, ImagePe, StoppedError
 from weft.engines.cortex_m4.images import linked_pes
@@ -39,6 +39,11 @@ class MachineCodeSession(StreamSession):
         rows = program.manifest["pes"]
         self._names = {n: row["name"] for n, row in enumerate(rows) if row["program"] is not None}
         self._linked = linked_pes(program, self._chosen(machine_code))
+        self._open(emulator)
+
+    def _open(self, emulator: Emulator) -> None:
+        program = self.program
+        rows = program.manifest["pes"]
         self._pes: dict[int, ImagePe] = {}
         dram = self._dram()
         try:
@@ -62,6 +67,12 @@ class MachineCodeSession(StreamSession):
         }
         self._network = Network(nodes)
         self._ends = dict.fromkeys(pe for pe, _ in (*self._inputs, *self._outputs))
+
+    def reset(self) -> None:
+        self._open_stream()
+        super().reset()
+        self._close_cores()
+        self._open(find_emulator())
 
     def _chosen(self, names: Sequence[str] | None) -> list[int]:
         if names is None:

@@ -9,7 +9,7 @@ from functools import partial
 
 from weft import _native
 from weft.engines.timed.events import EventQueue, Rank
-from weft.engines.timed.times import DeviceTimes
+from weft.engines.timed.times import Times
 
 #: As a stream gives it: (PE, device, sequence, label, whether it is done already).
 BegunJob = tuple[int, int, int, int, bool]
@@ -42,20 +42,22 @@ class Devices:
 
     def __init__(
         self,
-        times: Sequence[DeviceTimes],
-        cycles: Sequence[int],
+        times: Times,
+        deadline: int,
         stream: _native.Stream,
         events: EventQueue,
         ended: Callable[[int], None],
     ) -> None:
-        """``cycles`` are the ticks of a cycle of each PE."""
-        self._times = times
-        self._cycles = cycles
+        """``deadline`` of jobs that a device does not complete, in cycles of its PE."""
+        self._times = times.devices
+        self._cycles = times.cycles
+        self._deadline = deadline
         self._stream = stream
         self._events = events
         self._ended = ended
         self.all = [
-            [TimedDevice(pe, name) for name in of_pe.names] for pe, of_pe in enumerate(times)
+            [TimedDevice(pe, name) for name in of_pe.names]
+            for pe, of_pe in enumerate(times.devices)
         ]
         self.spans: list[Span] | None = None
 
@@ -88,10 +90,6 @@ class Devices:
         is_over = self._stream.end_job(pe, number, sequence, clock)
         self.begin(self._stream.take_jobs())
         if not is_over:  # the device does not complete it: when its deadline has passed, it fails
-            late = self._events.now + _DEADLINE_CYCLES * self._cycles[pe]
+            late = self._events.now + (self._deadline + 1) * self._cycles[pe]
             self._events.push(late, Rank.JOB, pe, partial(self._ended, pe))
         self._ended(pe)
-
-
-# Of a PE: see csrc/stream.cpp.
-_DEADLINE_CYCLES = 30_000_001

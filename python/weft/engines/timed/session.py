@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from weft.engines.native import new_stream
+from weft.engines.native import DEVICE_SECONDS, new_stream
 from weft.engines.program_session import ProgramSession
 from weft.engines.session import Array
 from weft.engines.timed.figures import figures
@@ -26,19 +26,32 @@ class TimedSession(ProgramSession):
     """A program under the clock. It stands still while the caller has what it waits for: frames are
     fed, and results taken, in no time."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, device_seconds: float | None = None) -> None:
+        """``device_seconds``, of the machine's time, is what a job of a device may take at most."""
         super().__init__(program)
+        self._device_seconds = DEVICE_SECONDS if device_seconds is None else device_seconds
+        self._figures: dict[str, Any] = {}
+        self._open()
+
+    def _open(self) -> None:
+        program = self.program
         times = read_times(program)
         self._tick_hz = times.tick_hz
-        self._library, stream = new_stream(program, has_clock=True)
+        most = (1 << 31) - 1  # that a clock can tell
+        deadline = min(most, max(1, round(self._device_seconds * times.tick_hz / min(times.cycles))))
+        self._library, stream = new_stream(program, has_clock=True, device_deadline=deadline)
         self._stream = stream
         names = [
             f"PE {row['name']}" if row["program"] is not None else row["name"]
             for row in program.manifest["pes"]
         ]
-        self._simulation: Simulation | None = Simulation(program, times, stream, names)
+        self._simulation: Simulation | None = Simulation(program, times, stream, names, deadline)
         self._outside = self._simulation.outside
-        self._figures: dict[str, Any] = {}
+
+    def reset(self) -> None:
+        self._open_stream()
+        super().reset()
+        self._open()
 
     @property
     def figures(self) -> dict[str, Any]:

@@ -29,9 +29,14 @@ class Simulation:
     what it writes goes where nobody looks before it is announced."""
 
     def __init__(
-        self, program: Program, times: Times, stream: _native.Stream, names: list[str]
+        self,
+        program: Program,
+        times: Times,
+        stream: _native.Stream,
+        names: list[str],
+        device_deadline: int,
     ) -> None:
-        """``names`` of all PEs of the manifest."""
+        """``names`` of all PEs of the manifest; ``device_deadline`` in cycles of PEs."""
         self._stream = stream
         self.events = EventQueue()
         self.network = Network(self.events, times.network, times.nodes, names)
@@ -43,7 +48,7 @@ class Simulation:
         }
         self._awake = set(self.pes)
         self.devices = Devices(
-            times.devices, times.cycles, stream, self.events, partial(self.wake, cause=Cause.DEVICE)
+            times, device_deadline, stream, self.events, partial(self.wake, cause=Cause.DEVICE)
         )
 
     def turn(self) -> bool:
