@@ -40,7 +40,7 @@ from weft.transforms.borders import fill_border, with_border
 from weft.transforms.compilation import Compilation
 from weft.transforms.dram_loads import DramLoader, copier
 from weft.transforms.device_jobs import BUFFERS, LayerJobs, jobs_of
-from weft.transforms.weight_chunks import chunks_of
+from weft.transforms.weight_chunks import MOST_ROOM, chunks_of
 
 _Work = KernelCall | Launch | Await
 
@@ -216,12 +216,14 @@ class _Lowering:
         return [self.workspace(f"{op.label.data}.sums{i}", size) for i in range(BUFFERS)]
 
     def streamed(self, op: DeviceStage, made: Sequence[LayerJobs]) -> list[_Work]:
-        """With weights from DRAM: those of some channels are there while the next come."""
+        """With weights from DRAM: those of some channels are there while the next come, where there
+        is room for both."""
         chunks = [c for jobs in made for c in chunks_of(jobs, self.loads.alignment)]
         size = max(chunk.bytes for chunk in chunks)
+        is_double = len(chunks) > 1 and 2 * size <= MOST_ROOM
         rooms = [
             View(_Buffer(f"{op.label.data}.weights{i}", size), 0, (size,), (1,), "int8")
-            for i in range(min(len(chunks), BUFFERS))
+            for i in range(1 + is_double)
         ]
         self.buffers += [room.base for room in rooms]
         jobs_in = [c.jobs_in(rooms[i % len(rooms)]) for i, c in enumerate(chunks)]
@@ -232,7 +234,7 @@ class _Lowering:
             for source, target, count in chunk.copies(jobs):
                 loads += self.loads.load(source, target, count, op.label.data, str(number))
             # Awaited before the last tile of the chunk before: the device need not stop for it.
-            at = len(work) - (jobs.work_of_tile if work else 0)
+            at = len(work) - (jobs.work_of_tile if work and is_double else 0)
             work[at:at] = loads
             work += jobs.work(sums, f" of chunk {number}" if len(chunks) > 1 else "")
         return work

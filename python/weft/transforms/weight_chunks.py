@@ -19,6 +19,9 @@ from weft.kernels.view import Pointer, View
 from weft.mapping.weights import CHUNK_BYTES
 from weft.transforms.device_jobs import Division, LayerJobs
 
+#: Bytes for the weights of two chunks: where the fewest channels take more, there is room for one.
+MOST_ROOM = 64 << 10
+
 
 def has_chunks(stage: DeviceStage, device: Accelerator, alignment: int) -> bool:
     """Whether chunks of a stage's weights begin where another device can copy from, which copies
