@@ -26,8 +26,7 @@ AlignedBytes copy(const void* from, std::size_t size) {
 
 }  // namespace
 
-Stream::Stream(std::shared_ptr<Library> library, std::uint32_t epoch,
-               std::uint32_t device_deadline)
+Stream::Stream(std::shared_ptr<Library> library, std::uint32_t epoch, std::uint32_t device_deadline)
     : library_(std::move(library)), epoch_(epoch), device_deadline_(device_deadline) {
     mesh_.wake = [](void* self) { static_cast<Stream*>(self)->wake(); };
     mesh_.wake_context = this;

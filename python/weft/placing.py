@@ -19,6 +19,7 @@ from weft.machines.model import COSTS_BY_KIND, Machine, PeClass
 from weft.mapping.balance import Worker, balanced
 from weft.mapping.files import parse_mapping, split_inputs_of
 from weft.mapping.mapping import Mapping, Shard
+from weft.mapping.offload import planned
 from weft.mapping.timing import deeper
 from weft.transforms.compilation import Compilation, stages_of
 from weft.transforms.pipeline import Dump, run_passes
@@ -92,6 +93,7 @@ class Placing:
         check_streaming(machine)
         self.machine = machine
         self.generated = generated
+        self.planned = {name: planned(c) for name, c in machine.classes.items()}
         self.lanes, self.has_lanes = True, False
         self.compilation = split_inputs(stages, split_inputs_of(mapping, where), where)
         self.stages: list[Stage] = stages_of(self.compilation)
@@ -122,7 +124,7 @@ class Placing:
         free = [i for i in self.pes if i not in taken] or list(self.pes)
         workers = []
         for number in free:
-            pe_class = self.machine.class_of(usable[number])
+            pe_class = self.planned[self.machine.class_of(usable[number]).name]
             workers.append(Worker(number, pe_class, self.capacity(pe_class, reserve)))
         found = balanced(self.stages, workers, self.fixed.stages, self.fixed.source, self.most_work)
         return found and replace(self.fixed, stages=found.stages)

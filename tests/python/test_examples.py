@@ -133,7 +133,7 @@ def test_my_accelerator(tmp_path: Path) -> None:
     for part in ("takes windows of 1x1, not 3x3", "computes no depthwise", "in 5 parts"):
         assert part in report[1]
     compared = [line for line in lines if line.startswith("ComparedLayer(")]
-    assert len(compared) == 24
+    assert len(compared) == 32
     assert sum("is_on_device=True" in line for line in compared) >= 8
     frames = np.load(tmp_path / "device.npy")
     assert len({frame.tobytes() for frame in frames}) > 10

@@ -87,7 +87,8 @@ class Lowering(Timing):
 
     def _kinds(self) -> tuple[str, ...]:
         given = self._module.KINDS
-        if isinstance(given, str) or not all(kind in KINDS for kind in given):
+        is_list = isinstance(given, list | tuple)
+        if not is_list or not all(kind in KINDS for kind in given):
             self._fail(f"KINDS is {given!r}; it is a list of some of {', '.join(KINDS)}")
         return tuple(given)
 

@@ -41,7 +41,15 @@ from xdsl.irdl import (
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from weft.dialects.accel import AwaitOp, LaunchOp, TokenType, YieldOp
+from weft.dialects.accel import (
+    WHOLE,
+    AwaitOp,
+    LaunchOp,
+    TokenType,
+    YieldOp,
+    check_span,
+    check_uses,
+)
 from weft.kernels.device import AWAIT
 from weft.kernels.view import ITEM_BYTES
 
@@ -265,6 +273,13 @@ class CallOp(IRDLOperation):
                     f"{self.kernel_name}: pointer {offset} bytes into a buffer of "
                     f"{pointer.type.get_shape()[0]}"
                 )
+        if self.spans is not None:
+            spans = self.spans.get_values()
+            if len(spans) != len(offsets):
+                raise VerifyException("one span a pointer")
+            for pointer, offset, span in zip(self.pointers, offsets, spans, strict=True):
+                if span != WHOLE:
+                    check_span(self.kernel_name, pointer, offset, span)
         if any(not -(1 << 31) <= n < 1 << 32 for n in self.numbers.get_values()):
             raise VerifyException(f"{self.kernel_name}: a number does not fit in 32 bits")
 
@@ -317,6 +332,8 @@ class TaskOp(IRDLOperation):
         yielded = list(last.tokens) if isinstance(last, YieldOp) else []
         if len(yielded) != len(self.tokens):
             raise VerifyException(f"task {self.label.data} gives {len(self.tokens)} tokens")
+        for token in self.tokens:
+            check_uses(token, f"a job of task {self.label.data}")
 
 
 @irdl_op_definition

@@ -29,7 +29,7 @@ STREAMED_BYTES = 2048
 #: Cost data that are one figure, and those that are tables of kinds of stages.
 GENERAL_COSTS = (
     *("mac", "element", "byte", "message", "task", "firing"),
-    *("job", "requantize", "requantize_row"),
+    *("job", "requantize", "rescale", "requantize_row"),
 )
 COSTS_BY_KIND = ("kinds", "elements", "windows", "pixels")
 
@@ -56,8 +56,8 @@ class CostData:
     ``byte`` for every byte sent, ``message`` for every box of bytes written to another PE, and for
     every word to one that a frame has arrived or was consumed. ``job`` is what a device's job costs
     the core that hands it over and hears of its end, ``requantize`` what making a result of a raw
-    sum takes, and ``requantize_row`` what every row of sums of one channel takes beside that. The
-    defaults are provisional: they stand until they are fitted to counted machine code, as ``weft
+    sum takes, ``rescale`` the same with a rounding or scale for which there is no quick way, and
+    ``requantize_row`` what every row of sums of one channel takes beside that. The defaults are provisional: they stand until they are fitted to counted machine code, as ``weft
     bench costs`` does it.
     """
 
@@ -69,15 +69,17 @@ class CostData:
     firing: float = 500.0
     job: float = 1000.0
     requantize: float = 10.8
+    rescale: float = 46.0
     requantize_row: float = 48.0
     kinds: Mapping[str, float] = field(default_factory=dict)
     elements: Mapping[str, float] = field(default_factory=dict)
     windows: Mapping[str, float] = field(default_factory=dict)
     pixels: Mapping[str, float] = field(default_factory=dict)
 
-    def requantize_cycles(self, sums: int, rows: int) -> float:
+    def requantize_cycles(self, sums: int, rows: int, *, is_quick: bool) -> float:
         """Cycles for so many raw sums, which lie in so many rows of one channel each."""
-        return sums * self.requantize + rows * self.requantize_row
+        one = self.requantize if is_quick else self.rescale
+        return sums * one + rows * self.requantize_row
 
     def per_mac(self, kind: str) -> float:
         """Cycles for one multiply-accumulate of a kind of stage."""

@@ -38,7 +38,8 @@ def _requantising(task: TaskOp, cost: CostData) -> float:
         if call.kernel_name in _REQUANTISE:
             parts, out_h, out_w, out_channels = (int(n) for n in call.numbers.get_values()[:4])
             rows = out_h * out_channels
-            cycles += cost.requantize_cycles(parts * out_w * rows, rows)
+            is_quick = call.kernel_name == RequantizeSums.name
+            cycles += cost.requantize_cycles(parts * out_w * rows, rows, is_quick=is_quick)
     return cycles
 
 

@@ -42,14 +42,16 @@ _Data = NDArray[Any]
 @dataclass(frozen=True)
 class Decision:
     """Where a stage of a template runs: ``device`` is a name, or None for the core; then ``reason``
-    says why no device has it. ``label`` is its own in the template, a number. ``parts`` are those
-    of the reduction, each for jobs of its own."""
+    says why no device has it. ``label`` is its own in the template, a number. ``in_channels`` are
+    those of its operand, 0 if it has no weights; ``parts`` those of the reduction, each for jobs of
+    its own."""
 
     template: str
     label: str
     kind: str
     macs: int
-    device: str | None
+    in_channels: int = 0
+    device: str | None = None
     reason: str = ""
     parts: int = 1
 
@@ -98,18 +100,17 @@ class _Chooser:
         self, template: TemplateOp, places: Sequence[PlaceOp], devices: Sequence[Accelerator]
     ) -> None:
         for op in list(template.graph.body.block.ops):
+            if not isinstance(op, Stage):
+                continue
+            found = Decision(template.sym_name.data, op.label.data, op.kind, op.macs())
             if isinstance(op, _Weighted):
-                self.decided(template, op, *self.stage(op, places, devices))
-            elif isinstance(op, Stage):
-                self.decided(template, op, None, f"no device takes a {op.kind}")
+                found = replace(found, in_channels=shape_of(op.x)[-1])
+                device, reason, parts = self.stage(op, places, devices)
+                found = replace(found, device=device, reason=reason, parts=parts)
+            else:
+                found = replace(found, reason=f"no device takes a {op.kind}")
+            self.decisions.append(found)
         drop_unused(template, places)
-
-    def decided(
-        self, template: TemplateOp, op: Stage, device: str | None, reason: str, parts: int = 1
-    ) -> None:
-        name = template.sym_name.data
-        label = op.label.data
-        self.decisions.append(Decision(name, label, op.kind, op.macs(), device, reason, parts))
 
     def stage(
         self, op: _Weighted, places: Sequence[PlaceOp], devices: Sequence[Accelerator]

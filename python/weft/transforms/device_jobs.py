@@ -162,7 +162,13 @@ class LayerJobs:
 
     def core_cycles(self, tile: Tile) -> int:
         """What requantising a tile takes."""
-        return ceil(self.cost.requantize_cycles(tile.elements, tile.h * tile.n))
+        rows = tile.h * tile.n
+        return ceil(self.cost.requantize_cycles(tile.elements, rows, is_quick=self.is_quick))
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the quick kernel makes results of its sums."""
+        return str(self.stage.scaling.data) == "doubled"
 
     def part(self, tile: Tile, first: int, last: int) -> Part:
         """A tile's sums over one part of the reduction."""
