@@ -28,11 +28,17 @@ ScheduleFunction = Callable[["Kernel", "Schedule"], None]
 class Kernel(ABC):
     """A kernel with its constants filled in. Equal kernels are the same C function."""
 
-    # The C parameters in order: pointers first, then 32-bit numbers.
-    pointers: ClassVar[tuple[str, ...]]
     numbers: ClassVar[tuple[str, ...]]
-    # Those of the pointers that are written.
-    outputs: ClassVar[tuple[str, ...]]
+
+    @property
+    @abstractmethod
+    def pointers(self) -> tuple[str, ...]:
+        """The C parameters that are pointers, in order; 32-bit ``numbers`` follow them."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[str, ...]:
+        """Those of the pointers that are written."""
 
     @property
     @abstractmethod

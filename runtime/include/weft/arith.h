@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "weft/arith_float.h"
+#include "weft/float_math.h"
 
 static inline int32_t weft_add_wrap(int32_t a, int32_t b)
 {
