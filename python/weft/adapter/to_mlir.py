@@ -250,7 +250,10 @@ class _Translator:
         return self.emit(arith.FloorDivSIOp(self.value(e.a), self.value(e.b)))
 
     def _value_floormod(self, e: Any) -> SSAValue:
-        raise UntranslatableError(f"floored remainder of a value: {e}")
+        if _dtype(e) != "int32":
+            raise UntranslatableError(f"floored remainder of {_dtype(e)}")
+        arguments = [self.value(e.a), self.value(e.b)]
+        return self.emit(func.CallOp("weft_floor_mod", arguments, [IntegerType(32)]))
 
     def _value_cast(self, e: Any) -> SSAValue:
         source, target = _dtype(e.value), _dtype(e)

@@ -138,7 +138,7 @@ def _number(importer: Importer, name: str) -> float:
     """A constant number, dequantised or not."""
     value = importer.value(name)
     array = value.real() if isinstance(value, Quantized) else importer.array(name)
-    if array.size != 1 or array.dtype.kind != "f" or not np.isfinite(array).all():
+    if array.size != 1 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise Unsupported(f"'{shortened(name)}' is not a constant number")
     return float(array.reshape(()))
 
@@ -149,8 +149,11 @@ def _clip(importer: Importer, node: Node) -> None:
         if node.input(1 + index):
             limits[index] = _number(importer, node.input(1 + index))
     low, high = limits
-    if low > high:
-        raise Unsupported(f"no number is within its limits of {low:g} and {high:g}")
+    low = min(low, high)  # as ONNX has it: the upper limit is applied last
+    held = importer.held(node.input(0))
+    if held.real is None and held.dtype in _INTEGERS:
+        importer.define(node.outputs[0], relax.op.clip(held.value, low, high), held.order)
+        return
     _unary(lambda x, _: relax.op.clip(x, low, high))(importer, node)
 
 
@@ -182,6 +185,8 @@ def _binary(make: Callable[[Any, Any], Any]) -> Callable[[Importer, Node], None]
         shapes = [shape_of(importer.value(name)) for name in node.inputs[:2]]
         if len(shapes) != 2:
             raise Unsupported("an operand is missing")
+        if all(isinstance(importer.value(name), np.ndarray) for name in node.inputs[:2]):
+            raise Unsupported("both of its operands are constants")
         try:
             out = np.broadcast_shapes(*shapes)
         except ValueError:
@@ -208,9 +213,11 @@ def _broadcast(importer: Importer, name: str, order: Sequence[int]) -> Any:
     shape = shape_of(value)
     missing = len(order) - len(shape)
     if isinstance(value, np.ndarray):
-        if value.size != 1 or value.dtype != np.float32:
-            raise Unsupported(f"'{shortened(name)}' is neither dequantised nor a constant number")
-        return importer.constant(value.reshape(()))
+        if value.dtype != np.float32:
+            raise Unsupported(f"'{shortened(name)}' is {value.dtype}, not float32")
+        if value.size == 1:
+            return importer.constant(value.reshape(()))
+        return importer.constant(value.reshape((*[1] * missing, *shape)).transpose(order))
     if isinstance(value, Quantized):
         if missing:
             value = value.reshaped((*[1] * missing, *shape))
@@ -222,6 +229,8 @@ def _broadcast(importer: Importer, name: str, order: Sequence[int]) -> Any:
         value = Held(reshaped, moved, value.real)
     value = importer.in_order(value, order)
     if value.real is None:
+        if value.dtype != "float32":
+            raise Unsupported(f"'{shortened(name)}' is {value.dtype}, not float32")
         return value.value
     return importer.dequantize(value.value, value.real.scale, value.real.zero_point, 0)
 
@@ -231,47 +240,51 @@ def _broadcast(importer: Importer, name: str, order: Sequence[int]) -> Any:
 
 def _image(importer: Importer, node: Node) -> Held:
     held = importer.held(node.input(0))
-    if len(held.shape) != 4:
-        raise Unsupported(f"'{shortened(node.input(0))}' has {len(held.shape)} axes, not 4")
+    if len(held.shape) not in (4, 5):
+        raise Unsupported(f"'{shortened(node.input(0))}' has {len(held.shape)} axes")
     if len(list(filter(None, node.outputs))) != 1:
         raise Unsupported("it has several results")
     return held
 
 
+def _order_of_image(held: Held) -> tuple[tuple[int, ...], str]:
+    """The order of axes that pooling wants, and its name."""
+    return (NHWC, "NHWC") if len(held.shape) == 4 else (identity(5), "NCDHW")
+
+
 def _pool_window(node: Node, size: Sequence[int]) -> tuple[list[int], dict[str, Any]]:
+    rank = len(size)
     taps = integers(node, "kernel_shape", None)
     strides, dilations, pads = window(node, size, taps)
     if integer(node, "ceil_mode", 0):
-        if integer(node, "count_include_pad", 0):
-            raise Unsupported("ceil_mode with padding that counts")
         # What reaches over the edge is left out, as padding is; no window lies beyond it.
-        for axis in (0, 1):
+        for axis in range(rank):
             reach = (taps[axis] - 1) * dilations[axis] + 1
-            padded = size[axis] + pads[axis] + pads[axis + 2]
+            padded = size[axis] + pads[axis] + pads[axis + rank]
             count = -(-(padded - reach) // strides[axis]) + 1
             if (count - 1) * strides[axis] >= size[axis] + pads[axis]:
                 count -= 1
-            pads[axis + 2] += max((count - 1) * strides[axis] + reach - padded, 0)
-    if dilations != [1, 1]:
-        raise Unsupported(f"dilations {dilations}")
-    if any(max(pads[a], pads[a + 2]) >= taps[a] for a in (0, 1)):
-        raise Unsupported(f"pads {pads} of a window of {taps}")
-    return taps, {"strides": strides, "padding": pads, "layout": "NHWC"}
+            more = max((count - 1) * strides[axis] + reach - padded, 0)
+            if more and integer(node, "count_include_pad", 0):
+                raise Unsupported("ceil_mode with padding that counts")
+            pads[axis + rank] += more
+    return taps, {"strides": strides, "padding": pads, "dilation": dilations}
 
 
 def _average_pool(importer: Importer, node: Node) -> None:
     held = _image(importer, node)
+    order, layout = _order_of_image(held)
     taps, attributes = _pool_window(node, held.shape[2:])
     include = bool(integer(node, "count_include_pad", 0))
-    call = relax.op.nn.avg_pool2d(
-        importer.real(node.input(0), NHWC), taps, count_include_pad=include, **attributes
-    )
-    importer.define(node.outputs[0], call, NHWC)
+    pool = relax.op.nn.avg_pool2d if len(order) == 4 else relax.op.nn.avg_pool3d
+    data = importer.real(node.input(0), order)
+    call = pool(data, taps, count_include_pad=include, layout=layout, **attributes)
+    importer.define(node.outputs[0], call, order)
 
 
 def _max_pool(importer: Importer, node: Node) -> None:
     """On the integers, before a dequantise: scales are positive."""
-    held = importer.in_order(_image(importer, node), NHWC)
+    held = _image(importer, node)
     if integer(node, "storage_order", 0):
         raise Unsupported("its storage_order is 1")
     taps, attributes = _pool_window(node, held.shape[2:])
@@ -281,21 +294,25 @@ def _max_pool(importer: Importer, node: Node) -> None:
 def _define_max_pool(
     importer: Importer, node: Node, held: Held, taps: Sequence[int], attributes: dict[str, Any]
 ) -> None:
-    if held.dtype not in _INTEGERS:
-        raise Unsupported("its operand is neither int8, uint8 nor dequantised")
-    call = relax.op.nn.max_pool2d(held.value, list(taps), **attributes)
-    importer.define(node.outputs[0], call, NHWC, held.real)
+    order, layout = _order_of_image(held)
+    if held.dtype not in (*_INTEGERS, "float32"):
+        raise Unsupported(f"its operand is {held.dtype}")
+    held = importer.in_order(held, order)
+    pool = relax.op.nn.max_pool2d if len(order) == 4 else relax.op.nn.max_pool3d
+    call = pool(held.value, list(taps), layout=layout, **attributes)
+    importer.define(node.outputs[0], call, order, held.real)
 
 
 def _global_max_pool(importer: Importer, node: Node) -> None:
-    held = importer.in_order(_image(importer, node), NHWC)
-    _define_max_pool(importer, node, held, held.shape[2:], {"layout": "NHWC"})
+    held = _image(importer, node)
+    _define_max_pool(importer, node, held, held.shape[2:], {})
 
 
 def _global_average_pool(importer: Importer, node: Node) -> None:
-    _image(importer, node)
-    call = relax.op.mean(importer.real(node.input(0), NHWC), axis=[1, 2], keepdims=True)
-    importer.define(node.outputs[0], call, NHWC)
+    order, layout = _order_of_image(_image(importer, node))
+    axes = [i for i, letter in enumerate(layout) if letter in "DHW"]
+    call = relax.op.mean(importer.real(node.input(0), order), axis=axes, keepdims=True)
+    importer.define(node.outputs[0], call, order)
 
 
 def _reduce_mean(importer: Importer, node: Node) -> None:
@@ -303,7 +320,8 @@ def _reduce_mean(importer: Importer, node: Node) -> None:
     rank = len(held.shape)
     given = importer.ints(node.input(1)) if node.input(1) else integers(node, "axes", [])
     if not given and integer(node, "noop_with_empty_axes", 0):
-        raise Unsupported("a mean over no axes")
+        importer.values[node.outputs[0]] = held
+        return
     axes = axes_of(given, rank) if given else list(range(rank))
     keeps = bool(integer(node, "keepdims", 1))
     places = [held.order.index(axis) for axis in axes]
@@ -323,7 +341,12 @@ def _softmax(importer: Importer, node: Node) -> None:
     opset = integer(node, "opset", importer.opset)
     axis = axis_of(integer(node, "axis", -1 if opset >= 13 else 1), rank)
     if opset < 13 and prod(held.shape[axis + 1 :]) != 1:
-        raise Unsupported("a softmax over several axes")
+        data = importer.real(node.input(0), identity(rank))
+        rows = [prod(held.shape[:axis]), prod(held.shape[axis:])]
+        flat = importer.builder.emit(relax.op.reshape(data, rows))
+        flat = importer.builder.emit(relax.op.nn.softmax(flat, axis=-1))
+        importer.define(node.outputs[0], relax.op.reshape(flat, held.shape), identity(rank))
+        return
     order = (*(a for a in range(rank) if a != axis), axis)
     call = relax.op.nn.softmax(importer.real(node.input(0), order), axis=-1)
     importer.define(node.outputs[0], call, order)

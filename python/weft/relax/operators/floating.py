@@ -37,7 +37,7 @@ _ELEMENTWISE = frozenset(
 _MOVES = frozenset(
     [
         *("concat", "expand_dims", "flatten", "nn.batch_flatten", "permute_dims", "reshape"),
-        *("squeeze", "strided_slice", "dequantize"),
+        *("squeeze", "strided_slice", "take", "dequantize"),
     ]
 )
 
@@ -51,6 +51,8 @@ def computes_float(expression: Any) -> bool:
     """Whether a definition is an operator with a float32 result that is more than movement."""
     name = op_name(expression)
     if name is None or name in _MOVES or not is_tensor(expression):
+        return False
+    if name == "image.resize2d" and str(expression.attrs.method) == "nearest_neighbor":
         return False
     return dtype_of(expression) == "float32"
 
@@ -88,7 +90,7 @@ def _needed(context: Context, call: Any) -> list[Any]:
     defined = [context.bindings.define(o) for o in operands]
     flat = [f for d in defined for f in (d.fields if isinstance(d, relax.Tuple) else [d])]
     calls = map(context.bindings.define, flat)
-    return [c for c in calls if computes_float(c) or (op_name(c) in _MOVES and _is_float(c))]
+    return [c for c in calls if op_name(c) is not None and _is_float(c)]
 
 
 def _is_float(expression: Any) -> bool:
@@ -136,15 +138,24 @@ class _Group:
             replaced[operand] = parameter
             operands.append(value)
             parameters.append(parameter)
-        source = source_of(_function(parameters, self._rebuilt(replaced)))
+        if not operands:
+            raise Unmatched("all of its operands are constants")
+        source = self._source(parameters, replaced)
+        shape, label = shape_of(self.call), context.label(self.call)
+        return context.emit("tir", operands, {"source": source}, shape, label, "float32")
+
+    def _source(self, parameters: list[Any], replaced: Mapping[Any, Any]) -> str:
+        """The text of the operators, which TVM and the C printer are known to manage."""
         try:
+            source = source_of(_function(parameters, self._rebuilt(replaced)))
             operator_loops(source).to_mlir("check")
         except UntranslatableError as error:
             raise Unmatched(str(error).splitlines()[0][:100]) from None
-        if not operands:
-            raise Unmatched("all of its operands are constants")
-        shape, label = shape_of(self.call), context.label(self.call)
-        return context.emit("tir", operands, {"source": source}, shape, label, "float32")
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, ValueError) as error:
+            # What contradicts itself, and what TVM's library does not manage, it says itself.
+            detail = str(error).strip().splitlines() or [type(error).__name__]
+            raise Unmatched(f"TVM makes no loops of it ({detail[0][:100]})") from None
+        return source
 
     def _operand(self, operand: Any) -> Any:
         """An operand of the stage: lowered, or a constant."""
