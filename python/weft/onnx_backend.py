@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.backend.base import Backend, BackendRep, Device, DeviceType, namedtupledict
 from onnx.backend.test.runner import BackendIsNotSupposedToImplementIt
 
-from weft.errors import InputError, WeftError
+from weft.errors import InputError, ModelError, WeftError
 
 #: One PE with room for small models.
 MACHINE = "single-m4-1m"
@@ -141,6 +141,8 @@ class _Compiled:
         self.known = known_results(data, "model")
         self.program = None
         if any(name not in self.known for name in self.names):
+            if not model.graph.input:
+                raise ModelError("none of its inputs is float32, int8 or uint8 to compute on")
             rest = [output for output in model.graph.output if output.name not in self.known]
             del model.graph.output[:]
             model.graph.output.extend(rest)

@@ -69,7 +69,8 @@ def _quantize(importer: Importer, node: Node) -> None:
         importer.values[node.outputs[0]] = _quantized(node, x, scales, zero_points)
         return
     if scales.size != 1:
-        raise Unsupported(f"an activation has {scales.size} scales, not one")
+        _quantize_along(importer, node, scales, zero_points)
+        return
     held = importer.held(node.input(0))
     scale = Scale(scales[0], int(zero_points[0]))
     if held.real == scale and held.dtype == dtype:
@@ -78,6 +79,37 @@ def _quantize(importer: Importer, node: Node) -> None:
     data = importer.real(node.input(0), held.order)
     parameters = importer.constant(scales.reshape(())), relax.const(np.int32(scale.zero_point))
     call = relax.op.quantize(data, *parameters, out_dtype=dtype)
+    importer.define(node.outputs[0], call, held.order)
+
+
+def _along(node: Node, held: Held, scales: Array) -> list[int]:
+    """The shape of one number an index of the node's axis, in the order of ``held``."""
+    axis = _axis(node, len(held.shape), scales)
+    if held.shape[axis] != scales.size:
+        raise Unsupported(f"{scales.size} scales along axis {axis} of {held.shape}")
+    return [scales.size if a == axis else 1 for a in held.order]
+
+
+def _quantize_along(importer: Importer, node: Node, scales: Array, zero_points: Array) -> None:
+    """An activation with several scales: as float32, of which the last step is a quantise by 1."""
+    held = importer.held(node.input(0))
+    shape = _along(node, held, scales)
+    data = importer.real(node.input(0), held.order)
+    steps = relax.op.round(relax.op.divide(data, importer.constant(scales.reshape(shape))))
+    zeros = importer.constant(zero_points.astype(np.float32).reshape(shape))
+    whole = importer.builder.emit(relax.op.add(steps, zeros))
+    one, zero = relax.const(np.float32(1)), relax.const(np.int32(0))
+    call = relax.op.quantize(whole, one, zero, out_dtype=zero_points.dtype.name)
+    importer.define(node.outputs[0], call, held.order)
+
+
+def _dequantize_along(importer: Importer, node: Node, scales: Array, zero_points: Array) -> None:
+    held = importer.held(node.input(0))
+    shape = _along(node, held, scales)
+    data = importer.dequantize(held.value, np.float32(1), 0, 0)
+    zeros = importer.constant(zero_points.astype(np.float32).reshape(shape))
+    by = importer.constant(scales.reshape(shape))
+    call = relax.op.multiply(relax.op.subtract(data, zeros), by)
     importer.define(node.outputs[0], call, held.order)
 
 
@@ -113,7 +145,8 @@ def _dequantize(importer: Importer, node: Node) -> None:
         raise Unsupported(f"it dequantises {'float32' if held.real else held.dtype}")
     zero_points = _zero_points(importer, node, held.dtype, scales.size)
     if scales.size != 1:
-        raise Unsupported(f"an activation has {scales.size} scales, not one")
+        _dequantize_along(importer, node, scales, zero_points)
+        return
     real = Scale(scales[0], int(zero_points[0]))
     importer.values[node.outputs[0]] = Held(held.value, held.order, real)
 
@@ -185,6 +218,9 @@ def _binary(make: Callable[[Any, Any], Any]) -> Callable[[Importer, Node], None]
         shapes = [shape_of(importer.value(name)) for name in node.inputs[:2]]
         if len(shapes) != 2:
             raise Unsupported("an operand is missing")
+        if importer.opset < 7 and "axis" in node.attributes:
+            node = _aligned(importer, node, shapes)
+            shapes[1] = shape_of(importer.value(node.inputs[1]))
         if all(isinstance(importer.value(name), np.ndarray) for name in node.inputs[:2]):
             raise Unsupported("both of its operands are constants")
         try:
@@ -196,6 +232,20 @@ def _binary(make: Callable[[Any, Any], Any]) -> Callable[[Importer, Node], None]
         importer.define(node.outputs[0], make(*operands), order)
 
     return convert
+
+
+def _aligned(importer: Importer, node: Node, shapes: Sequence[tuple[int, ...]]) -> Node:
+    """Before operator set 7, the second operand's axes begin at ``axis`` of the first one's."""
+    from weft.importers.onnx_movement import CONVERTERS as MOVEMENT
+
+    behind = len(shapes[0]) - axis_of(integer(node, "axis", 0), len(shapes[0])) - len(shapes[1])
+    if behind < 1:
+        return node
+    name = f"{node.outputs[0]}\naligned"
+    axes = [len(shapes[1]) + i for i in range(behind)]
+    moved = Node("Unsqueeze", node.name, (node.inputs[1],), (name,), {"axes": axes})
+    MOVEMENT["Unsqueeze"](importer, moved)
+    return Node(node.kind, node.name, (node.inputs[0], name), node.outputs, {})
 
 
 def _common_order(importer: Importer, names: Sequence[str], rank: int) -> tuple[int, ...]:

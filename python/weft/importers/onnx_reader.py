@@ -33,8 +33,8 @@ _MAX_AXES = 8
 _MAX_NAME = 80
 #: The default domain goes by two names.
 _DEFAULT_DOMAINS = ("", "ai.onnx")
-#: Broadcasting became what it is with 7; of later versions than this, nothing is known.
-_OPSETS = range(7, 29)
+#: Optional inputs and shapes as inputs came with 5; of later versions than this, nothing is known.
+_OPSETS = range(6, 29)
 _ATTRIBUTES = {
     AttributeProto.FLOAT: lambda a: float(a.f),
     AttributeProto.INT: lambda a: int(a.i),
