@@ -33,7 +33,7 @@ class TirKernel(Kernel):
         """What TVM makes of it."""
         from weft.adapter.operator_loops import operator_loops
 
-        return operator_loops(self.source)
+        return operator_loops(str(self.source))  # TVM's texts are of a type of their own
 
     @property
     def pointers(self) -> tuple[str, ...]:

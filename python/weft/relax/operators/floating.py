@@ -87,10 +87,14 @@ def lower_float(context: Context, call: Any) -> Any:
 def _needed(context: Context, call: Any) -> list[Any]:
     """The definitions of computed float32 operands."""
     operands = _Group(context, call).operands if computes_float(call) else call.args
+    def known(expression: Any) -> bool:
+        is_quantized = context.bindings.quantized_constant(expression) is not None
+        return is_quantized or context.bindings.array(expression) is not None
+
     defined = [context.bindings.define(o) for o in operands]
     flat = [f for d in defined for f in (d.fields if isinstance(d, relax.Tuple) else [d])]
     calls = map(context.bindings.define, flat)
-    return [c for c in calls if op_name(c) is not None and _is_float(c)]
+    return [c for c in calls if op_name(c) is not None and _is_float(c) and not known(c)]
 
 
 def _is_float(expression: Any) -> bool:
