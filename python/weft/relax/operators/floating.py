@@ -26,7 +26,8 @@ from weft.relax.expressions import (
 )
 from weft.relax.tflite_contract import Array
 
-_ELEMENTWISE = frozenset(
+#: Operators of which every element of the result needs one of each operand, without ``nn.``.
+ELEMENTWISE = frozenset(
     [
         *("abs", "add", "ceil", "clip", "cos", "divide", "erf", "exp", "floor", "leakyrelu", "log"),
         *("maximum", "minimum", "mod", "multiply", "negative", "power", "relu", "round", "rsqrt"),
@@ -44,7 +45,7 @@ _MOVES = frozenset(
 
 def is_elementwise(call: Any) -> bool:
     """Whether every element of the result needs one element of each operand."""
-    return (op_name(call) or "").removeprefix("nn.") in _ELEMENTWISE
+    return (op_name(call) or "").removeprefix("nn.") in ELEMENTWISE
 
 
 def computes_float(expression: Any) -> bool:
