@@ -11,13 +11,21 @@ from typing import Any
 import tvm
 from tvm import relax, tirx
 from tvm.s_tir import Schedule
-from tvm_ffi import structural_map, structural_walk
+from tvm_ffi import structural_equal, structural_map, structural_walk
 from xdsl.dialects.func import FuncOp
 
 from weft.adapter.lowering import lower
+from weft.adapter.operator_boxes import (
+    Region,
+    UncutError,
+    boxed,
+    operand_regions,
+)
 from weft.adapter.to_mlir import MAX_LOCAL_BYTES, UntranslatableError, to_mlir
 
 _ITEM_BYTES = {"bool": 1, "int8": 1, "uint8": 1, "int32": 4, "float32": 4}
+# How far from the begin an equal box is looked for: padding of windows is rarely more.
+_NEAR = 4
 _REDUCES = 2  # the kind of a block's variable that is summed over
 
 
@@ -59,14 +67,49 @@ def source_of(function: relax.Function) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def operator_loops(source: str) -> OperatorLoops:
-    """The loops of a Relax function, fused into one. Raises ``UntranslatableError``."""
-    function = tvm.script.from_source(f"# from tvm.script import relax as R\n{source}")
-    schedule = Schedule(tvm.IRModule({"main": _fused(function)}))
-    _inline(schedule)
+def operator_loops(source: str, box: Region | None = None) -> OperatorLoops:
+    """The loops of a Relax function, fused into one, that compute ``box`` of the result, or all.
+
+    Raises ``UntranslatableError``, or ``UncutError`` for a box that cannot be computed alone.
+    """
+    function = _inlined(source) if box is None else boxed(_inlined(source), box)
+    schedule = Schedule(tvm.IRModule({"main": function}))
     macs = _macs(schedule)
     _keep_sums_in_registers(schedule)
     return _with_scratch(lower(schedule.mod["main"]), macs)
+
+
+@functools.lru_cache(maxsize=4096)
+def operator_regions(source: str, box: Region) -> tuple[Region | None, ...]:
+    """What a box of the result reads of each operand. Raises ``UncutError``."""
+    return operand_regions(_inlined(source), box)
+
+
+@functools.lru_cache(maxsize=1024)
+def _inlined(source: str) -> tirx.PrimFunc:
+    function = tvm.script.from_source(f"# from tvm.script import relax as R\n{source}")
+    schedule = Schedule(tvm.IRModule({"main": _fused(function)}))
+    _inline(schedule)
+    return schedule.mod["main"]
+
+
+def usual_begin(source: str, box: Region) -> tuple[int, ...]:
+    """Where a box lies whose loops are the same as those of ``box``, each axis as near to the begin
+    as is looked for: shards of equal loops are one program."""
+    begin = [b for b, _ in box]
+    extents = [n for _, n in box]
+    wanted = operator_loops(source, box).function
+    for axis, at in enumerate(begin):
+        for nearer in range(min(at, _NEAR)):
+            moved = [*begin[:axis], nearer, *begin[axis + 1 :]]
+            try:
+                loops = operator_loops(source, tuple(zip(moved, extents, strict=True)))
+            except UncutError:
+                continue
+            if structural_equal(loops.function, wanted, map_free_vars=True):
+                begin = moved
+                break
+    return tuple(begin)
 
 
 def _fused(function: relax.Function) -> tirx.PrimFunc:

@@ -234,7 +234,7 @@ static inline float weft_pow_f32(float x, float y)
     if ((x >= 1.0f && x <= 1.0f) || weft_abs_f32(y) <= 0.0f) {
         return 1.0f;
     }
-    if (weft_is_nan(x) || weft_is_nan(y) || (x < 0.0f && !is_whole)) {
+    if (weft_is_nan(x) || weft_is_nan(y) || (x < 0.0f && x > -WEFT_INFINITY && !is_whole)) {
         return WEFT_NAN;
     }
     if (is_whole && weft_abs_f32(y) <= 16.0f) {
