@@ -214,7 +214,11 @@ class Importer:
         value = self.value(name)
         if isinstance(value, Quantized):
             return self.dequantized(value.transposed(order))
-        held = self.in_order(self.held(name), order)
+        return self.real_of(self.held(name), order)
+
+    def real_of(self, held: Held, order: Sequence[int]) -> Any:
+        """The same of a value that is held."""
+        held = self.in_order(held, order)
         if held.real is None:
             return held.value
         return self.dequantize(held.value, held.real.scale, held.real.zero_point, 0)

@@ -358,7 +358,8 @@ def _space_to_depth(importer: Importer, node: Node) -> None:
         raise Unsupported(f"blocks of {block} of an image of {h} x {w}")
     split = [n, c, h // block, block, w // block, block]
     moved = relax.op.reshape(real(importer, node.input(0)), split)
-    moved = relax.op.permute_dims(moved, [0, 3, 5, 1, 2, 4])
+    axes = {"DCR": [0, 3, 5, 1, 2, 4], "CRD": [0, 1, 3, 5, 2, 4]}[text(node, "mode", "DCR")]
+    moved = relax.op.permute_dims(moved, axes)
     call = relax.op.reshape(moved, [n, c * block * block, h // block, w // block])
     importer.define(node.outputs[0], call, identity(4))
 

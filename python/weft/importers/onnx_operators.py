@@ -222,7 +222,8 @@ def _binary(make: Callable[[Any, Any], Any]) -> Callable[[Importer, Node], None]
             node = _aligned(importer, node, shapes)
             shapes[1] = shape_of(importer.value(node.inputs[1]))
         if all(isinstance(importer.value(name), np.ndarray) for name in node.inputs[:2]):
-            raise Unsupported("both of its operands are constants")
+            importer.values[node.outputs[0]] = _of_constants(importer, node)
+            return
         try:
             out = np.broadcast_shapes(*shapes)
         except ValueError:
@@ -232,6 +233,25 @@ def _binary(make: Callable[[Any, Any], Any]) -> Callable[[Importer, Node], None]
         importer.define(node.outputs[0], make(*operands), order)
 
     return convert
+
+
+_OF_SIZES: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": np.add,
+    "Div": np.floor_divide,
+    "Mul": np.multiply,
+    "Sub": np.subtract,
+}
+#: Of constants that are made of others: sizes, not weights.
+_MOST_SIZES = 64
+
+
+def _of_constants(importer: Importer, node: Node) -> Array:
+    """How exporters compute sizes: of integers that are not negative."""
+    a, b = (importer.array(name) for name in node.inputs[:2])
+    is_size = all(v.dtype.kind == "i" and v.size <= _MOST_SIZES and (v >= 0).all() for v in (a, b))
+    if not is_size or a.dtype != b.dtype or (node.kind == "Div" and (b == 0).any()):
+        raise Unsupported("both of its operands are constants")
+    return np.asarray(_OF_SIZES[node.kind](a, b), a.dtype)
 
 
 def _aligned(importer: Importer, node: Node, shapes: Sequence[tuple[int, ...]]) -> Node:

@@ -13,7 +13,7 @@ from tvm import relax
 from weft.importers import onnx_floating as floating
 from weft.importers.onnx_attributes import integer, integers, number, window
 from weft.importers.onnx_reader import Array, Node, Unsupported, shortened
-from weft.importers.onnx_values import NHWC, Held, Quantized, Scale, identity
+from weft.importers.onnx_values import NHWC, Held, Quantized, Scale, identity, shape_of
 
 if TYPE_CHECKING:
     from weft.importers.onnx import Importer
@@ -121,14 +121,15 @@ def _check_axis(weights: Quantized, axis: int) -> None:
         raise Unsupported(f"its weights are quantised along axis {weights.axis}, not {axis}")
 
 
-def _matmul_of(importer: Importer, node: Node, weights: Quantized, bias: Quantized | None) -> None:
+def _matmul_of(
+    importer: Importer, node: Node, x: Held, weights: Quantized, bias: Quantized | None
+) -> None:
     """``weights`` are [in, out]."""
     _check_axis(weights, 1)
-    x, _ = _operand(importer, node.input(0), None)
     if not x.shape or x.shape[-1] != weights.values.shape[0]:
         raise Unsupported(f"{x.shape} times {weights.values.shape}")
     order = identity(len(x.shape))
-    data = importer.real(node.input(0), order)
+    data = importer.real_of(x, order)
     call = relax.op.matmul(data, importer.dequantized(weights))
     if bias is not None:
         call = relax.op.add(importer.builder.emit(call), importer.dequantized(bias))
@@ -140,22 +141,30 @@ def _gemm(importer: Importer, node: Node) -> None:
         floating.gemm(importer, node)
         return
     alpha, beta = number(node, "alpha", 1.0), number(node, "beta", 1.0)
-    if integer(node, "transA", 0) or alpha != 1.0 or (beta != 1.0 and node.input(2)):
-        raise Unsupported(f"a transposed operand, alpha {alpha:g} or beta {beta:g}")
-    _, scale = _operand(importer, node.input(0), 2)
+    if alpha <= 0 or (node.input(2) and (alpha, beta) != (1.0, 1.0)):
+        floating.gemm(importer, node)  # ONNX Runtime computes it on floats too
+        return
+    held, scale = _operand(importer, node.input(0), 2)
+    if integer(node, "transA", 0):
+        held = Held(held.value, tuple(1 - axis for axis in held.order), held.real)
+    # A factor of the products is one of the first operand, as ONNX Runtime has it.
+    held = replace(held, real=replace(scale, scale=np.float32(alpha) * scale.scale))
     weights = _weights(importer, node.input(1), 2)
     if integer(node, "transB", 0):
         weights = weights.transposed((1, 0))
     bias = _bias(importer, node.input(2), scale, weights, weights.values.shape[1])
-    _matmul_of(importer, node, weights, bias)
+    _matmul_of(importer, node, held, weights, bias)
 
 
 def _matmul(importer: Importer, node: Node) -> None:
     if not floating.is_quantized(importer, node.input(0), node.input(1)):
         floating.matmul(importer, node)
         return
-    _operand(importer, node.input(0), None)
-    _matmul_of(importer, node, _weights(importer, node.input(1), 2), None)
+    x, _ = _operand(importer, node.input(0), None)
+    if len(shape_of(importer.value(node.input(1)))) != 2:
+        floating.matmul(importer, node)  # the same operator; the passes see that it is quantised
+        return
+    _matmul_of(importer, node, x, _weights(importer, node.input(1), 2), None)
 
 
 # The weight of an element in a batch normalisation that stands alone: the larger, the finer is

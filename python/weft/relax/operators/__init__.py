@@ -12,7 +12,15 @@ from tvm import relax
 from weft.adapter.stand_in import is_stand_in
 from weft.relax.context import Context, NotDequantized, Result, Unmatched
 from weft.relax.expressions import is_constant, is_empty, is_tensor, op_name
-from weft.relax.operators import arithmetic, floating, movement, onnx, reduction, weighted
+from weft.relax.operators import (
+    arithmetic,
+    floating,
+    movement,
+    onnx,
+    products,
+    reduction,
+    weighted,
+)
 
 # Operators on floats between a dequantise and a quantise.
 Between = Callable[[Context, Any, Result], Any]
@@ -28,7 +36,7 @@ BETWEEN: dict[str, Between] = {
 # Where ONNX Runtime's numbers need other stages than TensorFlow Lite Micro's.
 BETWEEN_OF: dict[str, dict[str, Between]] = {
     "tflite": BETWEEN,
-    "onnxruntime": {**movement.BETWEEN, **reduction.BETWEEN, **weighted.BETWEEN, **onnx.BETWEEN},
+    "onnxruntime": {**movement.BETWEEN, **reduction.BETWEEN, **products.BETWEEN, **onnx.BETWEEN},
 }
 DIRECT: dict[str, Direct] = {**arithmetic.DIRECT, **movement.DIRECT, **reduction.DIRECT}
 

@@ -145,22 +145,9 @@ class _Group:
             parameters.append(parameter)
         if not operands:
             raise Unmatched("all of its operands are constants")
-        source = self._source(parameters, replaced)
+        source = source_text(parameters, self._rebuilt(replaced))
         shape, label = shape_of(self.call), context.label(self.call)
         return context.emit("tir", operands, {"source": source}, shape, label, "float32")
-
-    def _source(self, parameters: list[Any], replaced: Mapping[Any, Any]) -> str:
-        """The text of the operators, which TVM and the C printer are known to manage."""
-        try:
-            source = source_of(_function(parameters, self._rebuilt(replaced)))
-            operator_loops(source).to_mlir("check")
-        except UntranslatableError as error:
-            raise Unmatched(str(error).splitlines()[0][:100]) from None
-        except (ArithmeticError, AttributeError, LookupError, RuntimeError, ValueError) as error:
-            # What contradicts itself, and what TVM's library does not manage, it says itself.
-            detail = str(error).strip().splitlines() or [type(error).__name__]
-            raise Unmatched(f"TVM makes no loops of it ({detail[0][:100]})") from None
-        return source
 
     def _operand(self, operand: Any) -> Any:
         """An operand of the stage: lowered, or a constant."""
@@ -204,6 +191,21 @@ def _is_tensor_operand(defined: Any) -> bool:
     if isinstance(defined, relax.Tuple) and any(is_tensor(f) for f in defined.fields):
         raise Unmatched("its operands are a tuple")
     return is_tensor(defined)
+
+
+def source_text(parameters: list[Any], build: Callable[[relax.BlockBuilder], Any]) -> str:
+    """The text of a function of ``parameters``, of which TVM and the C printer are known to make
+    loops. Raises ``Unmatched``."""
+    try:
+        source = source_of(_function(parameters, build))
+        operator_loops(source).to_mlir("check")
+    except UntranslatableError as error:
+        raise Unmatched(str(error).splitlines()[0][:100]) from None
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, ValueError) as error:
+        # What contradicts itself, and what TVM's library does not manage, it says itself.
+        detail = str(error).strip().splitlines() or [type(error).__name__]
+        raise Unmatched(f"TVM makes no loops of it ({detail[0][:100]})") from None
+    return source
 
 
 def _function(

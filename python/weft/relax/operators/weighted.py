@@ -16,10 +16,14 @@ _INT32 = np.iinfo(np.int32)
 _BIAS_TOLERANCE = 1e-6
 
 
+class NoKernel(Unmatched):
+    """Sums of products for which there is no kernel of their own."""
+
+
 def _weights(context: Context, expression: Any) -> QuantizedConstant:
     weights = context.bindings.quantized_constant(expression)
     if weights is None:
-        raise Unmatched("its weights are not a constant under a dequantise")
+        raise NoKernel("its weights are not a constant under a dequantise")
     return weights
 
 
@@ -35,7 +39,7 @@ def _symmetric(weights: QuantizedConstant, channel_axis: int) -> Array:
         zero_point = zero_point.reshape(shape)
     values = weights.values.astype(np.int64) - zero_point
     if values.size and (values.min() < -128 or values.max() > 127):
-        raise Unmatched("its weights, less their zero point, do not fit in int8")
+        raise NoKernel("its weights, less their zero point, do not fit in int8")
     return values
 
 
@@ -60,7 +64,7 @@ def split_bias(
     return None
 
 
-def _int32_bias(bias: QuantizedConstant | None, scales: Array) -> Array:
+def int32_bias(bias: QuantizedConstant | None, scales: Array) -> Array:
     """One number an output channel, in the ``scales`` of the products; zeros without a bias."""
     channels = scales.size
     if bias is None:
@@ -124,7 +128,7 @@ def lower_conv2d(
         stage_weights = per_channel
         sums = per_channel.sum(axis=(1, 2, 3))
         attributes["groups"] = groups
-    folded = folded_bias(_int32_bias(bias, x_scale * scales), sums, x_zero_point)
+    folded = folded_bias(int32_bias(bias, x_scale * scales), sums, x_zero_point)
     operands = _stage_operands(context, x, stage_weights, folded, scaling)
     kind = "depthwise" if is_depthwise else "conv2d"
     return context.emit(kind, operands, attributes, result.shape, result.label)
@@ -136,13 +140,13 @@ def lower_matmul(
     x, x_quantization = context.dequantized(call.args[0])
     weights = _weights(context, call.args[1])
     if weights.values.ndim != 2:
-        raise Unmatched(f"its weights have {weights.values.ndim} axes, not 2")
+        raise NoKernel(f"its weights have {weights.values.ndim} axes, not 2")
     values = _symmetric(weights, 1).T
     x_scale, x_zero_point = x_quantization.single
     out_channels = values.shape[0]
     scales = np.broadcast_to(weights.quantization.scale, (out_channels,))
     scaling = context.contract.channel_multipliers(x_scale, scales, result.scale)
-    folded = folded_bias(_int32_bias(bias, x_scale * scales), values.sum(axis=1), x_zero_point)
+    folded = folded_bias(int32_bias(bias, x_scale * scales), values.sum(axis=1), x_zero_point)
     operands = _stage_operands(context, x, values, folded, scaling)
     attributes = {**result.output_attributes, **context.contract.rounding_attribute}
     return context.emit("dense", operands, attributes, result.shape, result.label)
