@@ -4,8 +4,8 @@
 
     .venv/bin/python tools/onnx_coverage.py [--only REGEX] [--output FILE]
 
-Every test runs in a process that may die: that is reported like a wrong result. The status is 1 if a
-test gave a wrong result, or took its process down.
+Every test runs in a process that may die: that is reported like a wrong result. The status is 1 if
+a test gave a wrong result, or took its process down.
 """
 
 from __future__ import annotations
@@ -193,10 +193,11 @@ def run_all(names: Sequence[str], machine: str) -> Iterator[tuple[str, Outcome]]
 
 _HEAD = """# ONNX operators
 
-The `onnx` package carries a public test suite: small models, mostly of one operator, with inputs and
-results. `tools/onnx_coverage.py` runs it on Weft, through `weft.onnx_backend` with the engine
-`native`, and writes this page: {total} tests of onnx {version}, of which {passes} pass and {refused}
-are refused with a reason. Wrong results: {wrong}. Tests that took their process down: {died}.
+The `onnx` package carries a public test suite: small models, mostly of one operator, with inputs
+and results. `make onnx-coverage` runs it on Weft, through `weft.onnx_backend` with the engine
+`native`, and writes this page: {total} tests of onnx {version}, of which {passes} pass and
+{refused} are refused with a reason. Wrong results: {wrong}. Tests that took their process down:
+{died}.
 
 What is refused is mostly of types that PEs do not compute on (float16, float64, strings, sequences;
 integers other than those of quantised models), and of operators that are not

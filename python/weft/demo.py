@@ -90,8 +90,8 @@ def run_demo(picture: Path, quiet: bool) -> tuple[dict[str, Any], str]:
             f"digits right          {correct} of {len(labels)} ({percent:.1f} %)",
             f"same bytes as TFLM    {agreed} of {len(labels)}",
             f"SRAM on the PE        {program.sram_bytes} of 131072 bytes",
-            f"as an ONNX model      {from_onnx.correct} right, {from_onnx.agreed} with the bytes of "
-            f"ONNX Runtime, {from_onnx.sram_bytes} bytes of SRAM",
+            f"as an ONNX model      {from_onnx.correct} right, {from_onnx.agreed} with the bytes "
+            f"of ONNX Runtime, {from_onnx.sram_bytes} bytes of SRAM",
             f"time a digit (host)   {1e6 * seconds / len(labels):.0f} us",
             f"time in all           {report['wall_s']:.1f} s",
             f"picture               {picture}",

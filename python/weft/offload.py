@@ -33,8 +33,8 @@ __all__ = ["OPERATORS", "partition"]
 
 _CODEGEN = "weft"
 _DTYPES = ("int8", "uint8", "int32", "float32")
-#: What is looked for by default, by the names of Relax: operators on integers and between a dequantise
-#: and a quantise, and those on floats that join them.
+#: What is looked for by default, by the names of Relax: operators on integers and between a
+#: dequantise and a quantise, and those on floats that join them.
 OPERATORS = tuple(
     sorted(
         {"quantize", "dequantize", *BETWEEN, *DIRECT}
@@ -81,7 +81,7 @@ def partition(
 def _pattern(name: str) -> tuple[str, Any, Mapping[str, Any], Callable[[Any], bool]]:
     try:
         operator = tvm.ir.Op.get(f"relax.{name}")
-    except (AttributeError, RuntimeError, tvm.TVMError):
+    except (AttributeError, RuntimeError, ValueError):
         raise ModelError(f"TVM has no operator relax.{name}") from None
     operands = [wildcard() for _ in range(int(operator.num_inputs))]
     return f"{_CODEGEN}.{name}", is_op(f"relax.{name}")(*operands), {}, _is_of_weft

@@ -5,8 +5,8 @@
 >>> (y,) = rep.run([x])
 
 Programs are for fixed shapes, and what gives sizes, axes or weights of quantised operators is part
-of them. A model whose inputs have open shapes, or are such numbers, is therefore compiled when it is
-run first, for what it is given then.
+of them. A model whose inputs have open shapes, or are such numbers, is therefore compiled when it
+is run first, for what it is given then.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _is_open(given: Any) -> bool:
     return any(d is None or not d.HasField("dim_value") for d in dims)
 
 
-class WeftRep(BackendRep):  # type: ignore[misc]
+class WeftRep(BackendRep):
     """A model that can be run."""
 
     def __init__(self, model: Any, machine: str, engine: str) -> None:
@@ -160,7 +160,7 @@ class _Compiled:
         return tuple(namedtupledict("Outputs", self.names)(*values))
 
 
-class WeftBackend(Backend):  # type: ignore[misc]
+class WeftBackend(Backend):
     """Compiles a model for ``machine`` and runs it on ``engine``, keyword arguments of all."""
 
     @classmethod

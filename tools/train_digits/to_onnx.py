@@ -147,7 +147,7 @@ def to_onnx_int8(model: keras.Model, calibration: Floats) -> bytes:
 
 
 def outputs_of(data: bytes, images: Floats) -> Floats:
-    """What ONNX Runtime gives for ``images``, NHWC: rows of ten, in int8 steps as the model has it."""
+    """What ONNX Runtime gives for ``images`` (NHWC): rows of ten."""
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.qdqisint8allowed", "1")
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -60,8 +60,8 @@ def operand_regions(function: tirx.PrimFunc, box: Region) -> tuple[Region | None
 
 
 def boxed(function: tirx.PrimFunc, box: Region) -> tirx.PrimFunc:
-    """The function, not yet scheduled, for a box of its last parameter, of buffers that are as large
-    as ``operand_regions``. Raises ``UncutError``."""
+    """The function, not yet scheduled, for a box of its last parameter, on operands that are as
+    large as ``operand_regions`` says. Raises ``UncutError``."""
     plan, root = _plan(function, box), function.body.block
     old = [b for b in (*function.params, *root.alloc_buffers) if b in plan.needed]
     buffers = {b: _resized(b, plan.needed[b]) for b in old}
@@ -90,7 +90,9 @@ def _plain_block(nest: Any) -> Any:
     if not isinstance(nest, SBlockRealize) or len(nest.block.writes) != 1:
         raise UncutError
     values = list(nest.iter_values)
-    if len(values) != len(loops) or any(not v.same_as(i) for v, i in zip(values, loops, strict=True)):
+    if len(values) != len(loops) or any(
+        not v.same_as(i) for v, i in zip(values, loops, strict=True)
+    ):
         raise UncutError
     return nest.block
 
@@ -209,4 +211,3 @@ def _nest(
     for loop, extent in reversed(loops):
         nest = tirx.For(loop, _i64(0), _i64(extent), tirx.ForKind.SERIAL, nest)
     return nest
-

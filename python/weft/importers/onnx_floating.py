@@ -5,7 +5,7 @@ on integers for them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,9 +118,7 @@ def batch_normalization(importer: Importer, node: Node, factor: Array, addend: A
     if len(held.shape) < 2 or factor.size != held.shape[1]:
         raise Unsupported(f"{factor.size} parameters for an input of {held.shape}")
     shape = _along(held.order, 1, factor.size)
-    by, more = (
-        importer.constant(a.astype(np.float32).reshape(shape)) for a in (factor, addend)
-    )
+    by, more = (importer.constant(a.astype(np.float32).reshape(shape)) for a in (factor, addend))
     call = relax.op.multiply(real(importer, node.input(0), held.order), by)
     call = relax.op.add(importer.builder.emit(call), more)
     importer.define(node.outputs[0], call, held.order)
@@ -393,9 +391,7 @@ CONVERTERS: dict[str, Callable[[Any, Node], None]] = {
     "ReduceL2": _reduction(
         lambda x, axes, keeps: relax.op.sqrt(relax.op.sum(relax.op.multiply(x, x), axes, keeps))
     ),
-    "ReduceLogSum": _reduction(
-        lambda x, axes, keeps: relax.op.log(relax.op.sum(x, axes, keeps))
-    ),
+    "ReduceLogSum": _reduction(lambda x, axes, keeps: relax.op.log(relax.op.sum(x, axes, keeps))),
     "ReduceLogSumExp": _reduction(_log_sum_exp),
     "ReduceMax": _reduction(relax.op.max),
     "ReduceMin": _reduction(relax.op.min),

@@ -12,7 +12,7 @@ from tvm import relax
 
 from weft.importers.onnx_attributes import axes_of, axis_of, integer, integers, text
 from weft.importers.onnx_reader import DTYPES, Node, Unsupported, shortened
-from weft.importers.onnx_values import NHWC, Held, Quantized, identity, shape_of
+from weft.importers.onnx_values import Held, Quantized, identity, shape_of
 
 if TYPE_CHECKING:
     from weft.importers.onnx import Importer

@@ -83,12 +83,14 @@ def _sizes(importer: Importer, node: Node, shape: Sequence[int], scales_at: int)
     scales: Any = node.attributes.get("scales", [])
     if node.input(scales_at):
         scales = importer.array(node.input(scales_at)).reshape(-1)
-    numbers = wanted or [np.float32(s) for s in scales]
+    numbers: list[Any] = wanted or [np.float32(s) for s in scales]
     if len(numbers) != len(axes) or len(set(axes)) != len(axes):
         raise Unsupported(f"{len(numbers)} sizes or factors for {len(axes)} axes")
     policy = text(node, "keep_aspect_ratio_policy", "stretch")
     if wanted:
-        ratios = [np.float32(n) / np.float32(shape[a]) for n, a in zip(wanted, axes, strict=True)]
+        ratios: list[Any] = [
+            np.float32(n) / np.float32(shape[a]) for n, a in zip(wanted, axes, strict=True)
+        ]
         if policy != "stretch":
             choose = {"not_larger": min, "not_smaller": max}.get(policy)
             if choose is None:
@@ -100,7 +102,9 @@ def _sizes(importer: Importer, node: Node, shape: Sequence[int], scales_at: int)
         ratios = list(numbers)
         if not all(np.isfinite(r) and r > 0 for r in ratios):
             raise Unsupported(f"factors {ratios}")
-        wanted = [int(np.floor(np.float32(shape[a]) * r)) for a, r in zip(axes, ratios, strict=True)]
+        wanted = [
+            int(np.floor(np.float32(shape[a]) * r)) for a, r in zip(axes, ratios, strict=True)
+        ]
     for axis, count, ratio in zip(axes, wanted, ratios, strict=True):
         counts[axis], factors[axis] = count, ratio
     return _Sizes(counts, factors)

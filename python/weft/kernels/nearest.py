@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which element of an axis each result of a resize by nearest neighbour is, as ONNX Runtime has it."""
+"""Which element of an axis each result of a resize by nearest neighbour is, by ONNX Runtime."""
 
 from __future__ import annotations
 

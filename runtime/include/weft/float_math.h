@@ -176,7 +176,8 @@ static inline float weft_exp_f32(float x)
     const float k = weft_round_even_f32(x * 1.44269502f);
     const float r = (x - k * 0.693145752f) - k * 1.42860677e-6f; /* ln 2 in two parts */
     const float q =
-        0.49999994f + r * (0.16666521f + r * (0.04166839f + r * (0.0083687175f + r * 0.00138145965f)));
+        0.49999994f +
+        r * (0.16666521f + r * (0.04166839f + r * (0.0083687175f + r * 0.00138145965f)));
     return weft_scaled_f32(1.0f + (r + r * r * q), (int32_t)k);
 }
 
@@ -274,8 +275,9 @@ static inline float weft_tanh_f32(float x)
     const float magnitude = weft_abs_f32(x);
     if (magnitude < 0.625f) {
         const float z = x * x;
-        const float q = -0.33333328f +
-                        z * (0.13332795f + z * (-0.05385407f + z * (0.021010078f - z * 0.0061131883f)));
+        const float q =
+            -0.33333328f +
+            z * (0.13332795f + z * (-0.05385407f + z * (0.021010078f - z * 0.0061131883f)));
         return x + x * z * q;
     }
     const float e = weft_exp_f32(2.0f * (magnitude > 10.0f ? 10.0f : magnitude));
@@ -287,16 +289,21 @@ static inline float weft_erf_f32(float x)
 {
     const float z = x * x, magnitude = weft_abs_f32(x);
     if (magnitude < 1.0f) {
-        const float q = 0.11283600f + z * (-0.026854444f + z * (0.0051895347f +
-                                                                z * (-0.00080208335f + z * 7.8890997e-5f)));
+        const float q =
+            0.11283600f +
+            z * (-0.026854444f + z * (0.0051895347f + z * (-0.00080208335f + z * 7.8890997e-5f)));
         return x * (1.1283791f + z * (-0.37612626f + z * q));
     }
     if (magnitude >= 4.0f) {
         return weft_is_nan(x) ? x : weft_copysign_f32(1.0f, x);
     }
     const float t = 1.0f / (1.0f + 0.5f * magnitude);
-    const float g = t * (0.2841184f + t * (0.26382986f + t * (0.335907f + t * (-0.08330354f +
-                    t * (0.54266667f + t * (-0.45970511f + t * 0.11662918f)))))) - 8.950577e-5f;
+    const float g =
+        t * (0.2841184f + t * (0.26382986f +
+                               t * (0.335907f + t * (-0.08330354f +
+                                                     t * (0.54266667f + t * (-0.45970511f +
+                                                                             t * 0.11662918f)))))) -
+        8.950577e-5f;
     return weft_copysign_f32(1.0f - weft_exp_f32(-z) * g, x);
 }
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
 import onnxruntime
 import pytest
 import tvm
@@ -71,9 +70,7 @@ def test_a_float_operator_between_dequantise_and_quantise() -> None:
         node("DequantizeLinear", ["p", "t", "o"], ["y"]),
     ]
     rng = np.random.default_rng(2)
-    constants = quantization | {
-        name: rng.normal(size=3).astype(np.float32) for name in ("g", "b")
-    }
+    constants = quantization | {name: rng.normal(size=3).astype(np.float32) for name in ("g", "b")}
     data = _model(nodes, constants, [1, 3, 9, 11])
     x = rng.normal(size=(1, 3, 9, 11)).astype(np.float32)
     steps = np.rint((_run(data, x) - _oracle(data, x)) / np.float32(0.02))
@@ -85,7 +82,9 @@ def test_a_deep_network() -> None:
     count = 400
     names = ["x", *(f"t{i}" for i in range(count - 1)), "y"]
     kinds = [("Relu", "Softmax")[i % 2] for i in range(count)]
-    nodes = [helper.make_node(k, [a], [b]) for k, a, b in zip(kinds, names[:-1], names[1:], strict=True)]
+    nodes = [
+        helper.make_node(k, [a], [b]) for k, a, b in zip(kinds, names[:-1], names[1:], strict=True)
+    ]
     x = np.random.default_rng(3).normal(size=(2, 3)).astype(np.float32)
     data = _model(nodes, {}, [2, 3])
     _is_near(_run(data, x), _oracle(data, x))

@@ -65,7 +65,12 @@ def wide_float_model() -> bytes:
         node("Conv", ["x4", "d"], ["x5"], group=4, auto_pad="SAME_UPPER"),
         node("Add", ["x4", "x5"], ["x6"]),
         node("MaxPool", ["x6"], ["x7"], kernel_shape=[2, 2], ceil_mode=1),
-        node("Split", ["x7"], ["x8", "x9"], axis=1, ),
+        node(
+            "Split",
+            ["x7"],
+            ["x8", "x9"],
+            axis=1,
+        ),
         node("Concat", ["x9", "x8"], ["x10"], axis=1),
         node("LeakyRelu", ["x10"], ["x11"], alpha=0.1),
         node("ReduceMean", ["x11"], ["x12"], axes=[2, 3], keepdims=1),

@@ -182,8 +182,8 @@ class Stage(IRDLOperation):
         computed on its own."""
 
     def settled(self, cut: Cut, box: Box) -> Cut:
-        """The cut of ``box`` with the attributes of an equal one, if its own are of its place: asked
-        once, of the boxes that are chosen, so that equal shards are one program."""
+        """The cut of ``box`` with the attributes of an equal one, if its own are of its place.
+        Asked once, of the boxes that are chosen, so that equal shards are one program."""
         return cut
 
     @abstractmethod

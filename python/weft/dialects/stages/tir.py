@@ -35,8 +35,8 @@ def _box(region: Region | None) -> Box | None:
 @irdl_op_definition
 class TirStage(Stage):
     """``source`` is the text of a Relax function, whose operators TVM writes as loops; operands and
-    result lie in memory without gaps. With ``begin``, the result is the box of the function's result
-    that begins there, or one that has the same loops."""
+    result lie in memory without gaps. With ``begin``, the result is the box of the function's
+    result that begins there, or one that has the same loops."""
 
     name = "stages.tir"
     xs = var_operand_def(TensorType)

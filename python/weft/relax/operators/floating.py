@@ -88,6 +88,7 @@ def lower_float(context: Context, call: Any) -> Any:
 def _needed(context: Context, call: Any) -> list[Any]:
     """The definitions of computed float32 operands."""
     operands = _Group(context, call).operands if computes_float(call) else call.args
+
     def known(expression: Any) -> bool:
         is_quantized = context.bindings.quantized_constant(expression) is not None
         return is_quantized or context.bindings.array(expression) is not None
@@ -131,7 +132,8 @@ class _Group:
 
     def lowered(self) -> Any:
         context = self.context
-        operands, parameters = [], []
+        operands: list[Any] = []
+        parameters: list[Any] = []
         replaced: dict[Any, Any] = {}
         for operand in self.operands:
             value = self._operand(operand)
@@ -208,9 +210,7 @@ def source_text(parameters: list[Any], build: Callable[[relax.BlockBuilder], Any
     return source
 
 
-def _function(
-    parameters: list[Any], build: Callable[[relax.BlockBuilder], Any]
-) -> relax.Function:
+def _function(parameters: list[Any], build: Callable[[relax.BlockBuilder], Any]) -> relax.Function:
     builder = relax.BlockBuilder()
     with builder.function("main", parameters):
         builder.emit_func_output(build(builder))

@@ -59,9 +59,9 @@ def _operand(context: Context, expression: Any) -> _Operand:
     if offset is None:
         raise Unmatched(f"its weights are {constant.values.dtype}")
     value = context.constant(constant.values.astype(np.int16) - offset, "int8")
-    zero_point = np.atleast_1d(constant.quantization.zero_point).astype(np.int64) - offset
     quantization = constant.quantization
-    return _Operand(value, zero_point, np.atleast_1d(quantization.scale), quantization.axis)
+    zero_points = np.atleast_1d(quantization.zero_point).astype(np.int64) - offset
+    return _Operand(value, zero_points, np.atleast_1d(quantization.scale), quantization.axis)
 
 
 def lower_product(
