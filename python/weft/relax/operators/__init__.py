@@ -83,7 +83,7 @@ def lower_quantize(context: Context, call: Any, result: Result) -> Any:
     """A quantise and what comes before it: activation, then operator. What ONNX Runtime leaves in
     float32 is computed so, and quantised."""
     real = context.bindings.define(call.args[0])
-    may_be_float = context.contract.name == "onnxruntime" and floating.computes_float(real)
+    may_be_float = context.contract.name == "onnxruntime" and floating.is_float(real)
     try:
         return _lower_between(context, real, result)
     except (NotDequantized, NoStage):

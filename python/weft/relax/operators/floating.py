@@ -96,10 +96,11 @@ def _needed(context: Context, call: Any) -> list[Any]:
     defined = [context.bindings.define(o) for o in operands]
     flat = [f for d in defined for f in (d.fields if isinstance(d, relax.Tuple) else [d])]
     calls = map(context.bindings.define, flat)
-    return [c for c in calls if op_name(c) is not None and _is_float(c) and not known(c)]
+    return [c for c in calls if op_name(c) is not None and is_float(c) and not known(c)]
 
 
-def _is_float(expression: Any) -> bool:
+def is_float(expression: Any) -> bool:
+    """Whether a definition is of float32."""
     return is_tensor(expression) and dtype_of(expression) == "float32"
 
 

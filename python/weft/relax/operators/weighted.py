@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from weft.relax.context import Context, Result, Unmatched
-from weft.relax.expressions import QuantizedConstant, ints, shape_of
+from weft.relax.expressions import Quantization, QuantizedConstant, ints, shape_of
 from weft.relax.tflite_contract import Array
 
 _INT32 = np.iinfo(np.int32)
@@ -58,6 +58,10 @@ def split_bias(
         if producer is None:
             continue
         bias = context.bindings.quantized_constant(call.args[second])
+        real = context.bindings.array(call.args[second])
+        if real is not None and real.dtype == np.float32 and context.contract.has_float_bias:
+            one = Quantization(np.ones(1, np.float32), np.zeros(1, np.int32), 0)
+            return producer, QuantizedConstant(real, one)
         if bias is None or bias.values.dtype not in (np.int32, np.int64):
             raise Unmatched("its bias is not an int32 constant under a dequantise")
         return producer, bias
@@ -65,13 +69,19 @@ def split_bias(
 
 
 def int32_bias(bias: QuantizedConstant | None, scales: Array) -> Array:
-    """One number an output channel, in the ``scales`` of the products; zeros without a bias."""
+    """One number an output channel, in the ``scales`` of the products; zeros without a bias. One
+    that is float32 is quantised: to nearest, ties to even."""
     channels = scales.size
     if bias is None:
         return np.zeros(channels, np.int32)
     if bias.values.size not in (1, channels) or bias.values.shape[-1:] != (bias.values.size,):
         raise Unmatched(f"its bias of shape {bias.values.shape} is not one number a channel")
     quantization = bias.quantization
+    if bias.values.dtype == np.float32:
+        steps = np.rint(np.broadcast_to(bias.values.reshape(-1), (channels,)) / scales)
+        if not (np.abs(steps) < _INT32.max).all():
+            raise Unmatched("its bias does not fit in int32")
+        return steps.astype(np.int32)
     if not quantization.is_per_tensor and quantization.axis != bias.values.ndim - 1:
         raise Unmatched(f"its bias is quantised along axis {quantization.axis}")
     if not np.allclose(quantization.scale, scales, rtol=_BIAS_TOLERANCE, atol=0):
