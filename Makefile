@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # not, so a change of these installs it anew. Folders are listed too, for files that go away.
 COMPILED_FROM := pyproject.toml CMakeLists.txt $(shell find csrc runtime)
 
-PYTHON_FOLDERS := python tests tools $(wildcard examples benchmarks)
+PYTHON_FOLDERS := python runtime/devices tests tools $(wildcard examples benchmarks)
 C_FILES := $(shell find csrc runtime $(wildcard tests/runtime tests/firmware tools examples) -name '*.[ch]' -o -name '*.[ch]pp')
 
 .DEFAULT_GOAL := help

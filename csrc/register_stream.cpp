@@ -17,6 +17,9 @@ namespace py = pybind11;
 
 namespace {
 
+// Half a minute, where nobody says otherwise.
+constexpr std::uint32_t kDeviceDeadline = 30'000'000;
+
 using End = std::pair<std::uint32_t, std::uint32_t>;  // PE and channel there
 
 // The bytes of an array that has no gaps.
@@ -126,6 +129,32 @@ py::list waits(const Stream& stream, std::uint32_t pe) {
     return found;
 }
 
+py::object step_task(Stream& stream, std::uint32_t pe, std::uint32_t clock) {
+    std::optional<Stream::Stepped> stepped;
+    {
+        const py::gil_scoped_release release;
+        stepped = stream.step_task(pe, clock);
+    }
+    if (!stepped) return py::none();
+    return py::make_tuple(stepped->shard, stepped->task, stepped->is_last);
+}
+
+py::list take_jobs(Stream& stream) {
+    py::list found;
+    for (const BegunJob& job : stream.take_jobs())
+        found.append(py::make_tuple(job.pe, job.device, job.sequence, job.label, job.is_done));
+    return found;
+}
+
+py::list device_errors(const Stream& stream, std::uint32_t pe) {
+    py::list found;
+    for (std::uint32_t i = 0; i < stream.device_count(pe); ++i) {
+        const weft_device_error_t error = stream.device_error(pe, i);
+        found.append(py::make_tuple(static_cast<int>(error.status), error.label, error.sequence));
+    }
+    return found;
+}
+
 // (kind, from, to, epoch, three arguments) of each.
 py::list take_signals(Stream& stream) {
     py::list found;
@@ -140,8 +169,8 @@ py::list take_signals(Stream& stream) {
 
 void register_stream(py::module_& m) {
     py::class_<Stream, std::shared_ptr<Stream>>(m, "Stream", "The PEs of one compiled program.")
-        .def(py::init<std::shared_ptr<Library>, std::uint32_t>(), py::arg("library"),
-             py::arg("epoch"))
+        .def(py::init<std::shared_ptr<Library>, std::uint32_t, std::uint32_t>(), py::arg("library"),
+             py::arg("epoch"), py::arg("device_deadline") = kDeviceDeadline)
         .def(
             "add",
             [](Stream& self, std::uint32_t program, const py::buffer& tables,
@@ -172,6 +201,28 @@ void register_stream(py::module_& m) {
             "caller.")
         .def("step", &Stream::step, py::arg("pe"), py::call_guard<py::gil_scoped_release>(),
              "Steps a PE once; True if it did something.")
+        .def("step_by_clock", &Stream::step_by_clock,
+             "Before `connect`: no workers, PEs are stepped with `step_task`, and the caller "
+             "delivers their signals.")
+        .def("step_task", &step_task, py::arg("pe"), py::arg("clock"),
+             "Steps a PE once, whose clock shows `clock` meanwhile, modulo 2^32: the shard and the "
+             "task that was run, and whether the firing ended with it; None if it did nothing.")
+        .def("announced_bytes", &Stream::announced_bytes, py::arg("pe"), py::arg("slot"),
+             py::arg("producer"), "How many bytes an arrival there announces.")
+        .def("progress", &Stream::progress, py::arg("pe"), py::arg("channel"),
+             "Frames of an input that the PE has consumed, or of an output that are whole or were, "
+             "modulo 2^32.")
+        .def("depth", &Stream::depth, py::arg("pe"), py::arg("channel"),
+             "Frames that the slot of a channel has room for.")
+        .def("take_jobs", &take_jobs,
+             "Jobs that devices have begun since, in order: (PE, device, sequence, label, whether "
+             "it is done already). After `step_by_clock` only.")
+        .def("end_job", &Stream::end_job, py::arg("pe"), py::arg("device"), py::arg("sequence"),
+             py::arg("clock"), py::call_guard<py::gil_scoped_release>(),
+             "Lets a device complete that job, at `clock` of the PE; False if it does not.")
+        .def("device_errors", &device_errors, py::arg("pe"),
+             "Of every device of a PE, its last failure: (status, label of the job, sequence); "
+             "status 0 if there was none.")
         .def("take_signals", &take_signals,
              "What PEs have said since, in order: (kind, from, to, epoch, three arguments).")
         .def(

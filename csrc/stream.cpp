@@ -13,6 +13,11 @@ std::uint8_t* to_bytes(const void* room) {
     return const_cast<std::uint8_t*>(static_cast<const std::uint8_t*>(room));
 }
 
+template <typename Row>
+const Row* rows(const weft_tables_t& head, const weft_section_t& section) {
+    return reinterpret_cast<const Row*>(reinterpret_cast<const std::uint32_t*>(&head) + section.at);
+}
+
 AlignedBytes copy(const void* from, std::size_t size) {
     AlignedBytes bytes = allocate(size);
     if (size > 0) std::memcpy(bytes.get(), from, size);
@@ -21,8 +26,9 @@ AlignedBytes copy(const void* from, std::size_t size) {
 
 }  // namespace
 
-Stream::Stream(std::shared_ptr<Library> library, std::uint32_t epoch)
-    : library_(std::move(library)), epoch_(epoch) {
+Stream::Stream(std::shared_ptr<Library> library, std::uint32_t epoch,
+               std::uint32_t device_deadline)
+    : library_(std::move(library)), epoch_(epoch), device_deadline_(device_deadline) {
     mesh_.wake = [](void* self) { static_cast<Stream*>(self)->wake(); };
     mesh_.wake_context = this;
 }
@@ -47,11 +53,7 @@ void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_s
         pe.state = allocate(sizeof(std::uint32_t) * head.state_words);
     } else {
         pe.is_foreign = true;
-        mesh_.post = [](void* self, const weft_host_signal_t* signal) {
-            static_cast<Stream*>(self)->signals_.push_back(*signal);
-            return WEFT_OK;
-        };
-        mesh_.post_context = this;
+        step_by_caller();
     }
     pe.context = allocate(api().pe_bytes);
     pe.is_busy = std::make_unique<std::atomic<bool>>(false);
@@ -71,6 +73,9 @@ void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_s
     config.epoch = epoch_;
     config.port = &mesh_;
     auto* context = reinterpret_cast<weft_pe_t*>(pe.context.get());
+    const weft_pe_devices_t devices = set_up_devices(pe, *config.program);
+    config.devices = devices.devices;
+    config.device_count = devices.count;
     check(api().pe_init(context, &config), "start", config.number);
     pe.passed.resize(head.channels.count);
     contexts_.push_back(context);
@@ -82,19 +87,45 @@ void Stream::add(std::uint32_t program, const void* tables, std::size_t tables_s
     }
 }
 
+weft_pe_devices_t Stream::set_up_devices(Pe& pe, const weft_program_t& program) {
+    weft_pe_devices_t made{};
+    if (program.devices == nullptr) return made;
+    const std::uint32_t size = program.devices->storage_bytes;
+    pe.devices = allocate(size);
+    const auto* context = reinterpret_cast<const weft_pe_t*>(pe.context.get());
+    check(api().devices_init(&program, context, pe.devices.get(), size, device_deadline_, &made),
+          "devices", static_cast<std::uint32_t>(pes_.size()));
+    return made;
+}
+
+bool Stream::end_job(std::uint32_t number, std::uint32_t device, std::uint32_t sequence,
+                     std::uint32_t clock) {
+    pes_.at(number).clock = clock;
+    return devices_.end(api(), number, device, sequence);
+}
+
+weft_device_error_t Stream::device_error(std::uint32_t number, std::uint32_t device) const {
+    weft_device_error_t error{};
+    if (device >= device_count(number)) throw std::out_of_range("no device of that number");
+    api().device_last_error(pe(number)->devices[device], &error);  // idle: there was none
+    return error;
+}
+
 void Stream::connect() {
     mesh_.pes = contexts_.data();
     mesh_.count = static_cast<std::uint32_t>(contexts_.size());
     is_connected_ = true;
+    for (std::uint32_t i = 0; mesh_.clock != nullptr && i < mesh_.count; ++i)
+        devices_.take(i, contexts_[i]->devices, contexts_[i]->device_count);
 }
 
 bool Stream::step_if_free(std::size_t i, bool* out_worked) {
     if (pes_[i].is_busy->exchange(true, std::memory_order_acquire)) return false;
     const weft_status_t status = api().pe_step(contexts_[i]);
-    *out_worked = status == WEFT_OK;
+    *out_worked = status == WEFT_OK || status == WEFT_PENDING;  // devices move when they are polled
     if (*out_worked) ++steps_;  // before the PE is free again: see settle
     pes_[i].is_busy->store(false, std::memory_order_release);
-    if (status != WEFT_OK && status != WEFT_IDLE) keep_failure(i, status);
+    if (weft_status_is_error(status)) keep_failure(i, status);
     return true;
 }
 
@@ -133,13 +164,63 @@ void Stream::keep_failure(std::size_t pe, weft_status_t status) {
     if (failed_.compare_exchange_strong(none, failure)) wake();
 }
 
-bool Stream::step(std::uint32_t number) {
+void Stream::step_by_caller() {
+    if (is_connected_) throw std::runtime_error("who steps PEs is said before they are connected");
+    mesh_.post = [](void* self, const weft_host_signal_t* signal) {
+        static_cast<Stream*>(self)->signals_.push_back(*signal);
+        return WEFT_OK;
+    };
+    mesh_.post_context = this;
+}
+
+void Stream::step_by_clock() {
+    step_by_caller();
+    mesh_.clock = [](void* self, std::uint32_t number) {
+        return static_cast<Stream*>(self)->pes_.at(number).clock;
+    };
+    mesh_.clock_context = this;
+}
+
+weft_status_t Stream::step_once(std::uint32_t number) {
     weft_pe_t* context = pe(number);
     if (mesh_.post == nullptr || pes_[number].is_foreign)
         throw std::runtime_error("this PE is stepped by somebody else");
     const weft_status_t status = api().pe_step(context);
-    if (status != WEFT_OK && status != WEFT_IDLE) keep_failure(number, status);
-    return status == WEFT_OK;
+    if (weft_status_is_error(status)) keep_failure(number, status);
+    return status;
+}
+
+bool Stream::step(std::uint32_t number) {
+    const weft_status_t status = step_once(number);
+    return status == WEFT_OK || status == WEFT_PENDING;
+}
+
+std::optional<Stream::Stepped> Stream::step_task(std::uint32_t number, std::uint32_t clock) {
+    pes_.at(number).clock = clock;
+    return step_once(number) == WEFT_OK ? std::optional(last_task(number)) : std::nullopt;
+}
+
+// See weft_pe_step: after a task, the lane behind its own comes next. A firing is at the task that
+// follows, or has ended: then the shard behind it comes next.
+Stream::Stepped Stream::last_task(std::uint32_t number) const {
+    const weft_pe_t& context = *contexts_[number];
+    const weft_tables_t& head = tables(number);
+    std::uint32_t shard = context.shard, next_task = context.next_task;
+    bool is_firing = context.firing;
+    weft_lane_row_t lane{};
+    lane.shard_count = head.shards.count;
+    if (const std::uint32_t lanes = head.lanes.count; lanes > 0) {
+        lane = rows<weft_lane_row_t>(head, head.lanes)[(context.lane + lanes - 1) % lanes];
+        const std::uint32_t* kept = context.state + lane.state;
+        shard = kept[0];
+        next_task = kept[1];
+        is_firing = kept[2] != 0;
+    }
+    if (is_firing) return {shard, next_task - 1, false};
+    if (lane.shard_count == 0) return {0, 0, true};
+    if (shard == lane.first_shard) shard += lane.shard_count;
+    const std::uint32_t tasks = rows<weft_shard_row_t>(head, head.shards)[shard - 1].task_count;
+    return {shard - 1, std::max(tasks, 1u) - 1, true};
 }
 
 std::vector<weft_host_signal_t> Stream::take_signals() { return std::exchange(signals_, {}); }
@@ -155,6 +236,41 @@ weft_status_t Stream::deliver(const weft_host_signal_t& signal) {
         default:
             return WEFT_E_ARGUMENT;
     }
+}
+
+std::uint64_t Stream::announced_bytes(std::uint32_t number, std::uint32_t index,
+                                      std::uint32_t producer) const {
+    const weft_slot_row_t& row = slot(number, index);
+    if (producer >= row.return_count) throw std::out_of_range("no producer of that number");
+    const auto* words = reinterpret_cast<const std::uint32_t*>(&tables(number));
+    const auto* returns =
+        reinterpret_cast<const weft_return_row_t*>(words + tables(number).returns.at);
+    const weft_return_row_t& credit = returns[row.first_return + producer];
+    const weft_tables_t& head = tables(credit.pe);
+    if (credit.send >= head.sends.count) throw std::out_of_range("no send of that number");
+    const auto* sender = reinterpret_cast<const std::uint32_t*>(&head);
+    const auto& send =
+        reinterpret_cast<const weft_send_row_t*>(sender + head.sends.at)[credit.send];
+    return std::uint64_t{send.outer} * send.inner * send.bytes;
+}
+
+// See the layout of a slot's state words in runtime/src/pe.c.
+std::uint32_t Stream::progress(std::uint32_t number, std::uint32_t index) const {
+    const weft_channel_row_t& row = channel(number, index);
+    const weft_slot_row_t& of = slot(number, row.slot);
+    const std::uint32_t* state = contexts_[number]->state + of.state;
+    if (row.direction == WEFT_CHANNEL_IN) return state[0];
+    // Producers are at most `depth` frames apart, so the least is close behind the first.
+    const std::uint32_t* delivered = state + 1 + of.depth;
+    std::uint32_t least = delivered[0];
+    for (std::uint32_t i = 1; i < of.producer_count; ++i) {
+        if (static_cast<std::int32_t>(delivered[i] - least) < 0) least = delivered[i];
+    }
+    return least;
+}
+
+std::uint32_t Stream::depth(std::uint32_t number, std::uint32_t index) const {
+    return slot(number, channel(number, index).slot).depth;
 }
 
 bool Stream::write(std::uint32_t number, std::uint32_t offset, const void* from, std::size_t size) {
@@ -178,8 +294,13 @@ const weft_tables_t& Stream::tables(std::uint32_t number) const {
 const weft_channel_row_t& Stream::channel(std::uint32_t pe, std::uint32_t channel) const {
     const weft_tables_t& head = tables(pe);
     if (channel >= head.channels.count) throw std::out_of_range("no channel of that number");
-    const auto* words = reinterpret_cast<const std::uint32_t*>(&head) + head.channels.at;
-    return reinterpret_cast<const weft_channel_row_t*>(words)[channel];
+    return rows<weft_channel_row_t>(head, head.channels)[channel];
+}
+
+const weft_slot_row_t& Stream::slot(std::uint32_t pe, std::uint32_t index) const {
+    const weft_tables_t& head = tables(pe);
+    if (index >= head.slots.count) throw std::out_of_range("no slot of that number");
+    return rows<weft_slot_row_t>(head, head.slots)[index];
 }
 
 // Where the next frame of a channel is, or will be.

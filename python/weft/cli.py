@@ -12,6 +12,7 @@ import json as json_module
 import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,11 @@ def _facts(program: Program) -> dict[str, Any]:
 
 
 def _compiled(
-    model: str, machine: str | None, mapping: str | None = None, pes: int | None = None
+    model: str,
+    machine: str | None,
+    mapping: str | None = None,
+    pes: int | None = None,
+    devices: Sequence[str] = (),
 ) -> Program:
     """A program folder as it is, or a model compiled (or found in the cache)."""
     import weft
@@ -110,16 +115,23 @@ def _compiled(
         compiled_for = program.manifest["machine"]
         if machine is not None and Path(machine).stem != compiled_for:
             raise InputError(f"{path} was compiled for {compiled_for}, not for {machine}")
-        for name, value in (("mapping", mapping), ("pes", pes)):
+        for name, value in (("mapping", mapping), ("pes", pes), ("device", devices or None)):
             if value is not None:
                 raise InputError(f"{path} is compiled already; --{name} goes with a model file")
         return program
-    return weft.compile(path, machine, mapping=mapping, pes=pes)
+    return weft.compile(path, machine, mapping=mapping, pes=pes, devices=devices)
 
 
 _MACHINE = click.option("--machine", default=None, help="Bundled name or machine file.")
 _MAPPING = click.option("--mapping", type=click.Path(), help="Mapping file (JSON).")
 _PES = click.option("--pes", type=click.IntRange(1), help="Use at most so many PEs.")
+_DEVICES = click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="[NAME=]KIND[:OPTION=VALUE,...]",
+    help="Every PE has this device, too: a name or a folder. Several times for several.",
+)
 
 
 @main.command()
@@ -128,6 +140,7 @@ _PES = click.option("--pes", type=click.IntRange(1), help="Use at most so many P
 @_MACHINE
 @_MAPPING
 @_PES
+@_DEVICES
 @click.option("--check-mapping", is_flag=True, help="Check the mapping and stop before code.")
 @click.option("--dump-ir", type=click.Path(), help="Folder for the IR after every pass.")
 @_JSON
@@ -137,31 +150,42 @@ def compile(
     machine: str | None,
     mapping: str | None,
     pes: int | None,
+    devices: tuple[str, ...],
     check_mapping: bool,
     dump_ir: str | None,
     as_json: bool,
 ) -> None:
     """Compile MODEL into a folder of C sources, constants and a manifest."""
     import weft
+    from weft.codegen.offload_report import offload_text
 
     start = time.perf_counter()
     if check_mapping:
         if output is not None or dump_ir is not None:
             raise InputError("--check-mapping writes nothing: leave -o and --dump-ir out")
-        checked = weft.check_mapping(Path(model), machine, mapping=mapping, pes=pes)
+        checked = weft.check_mapping(
+            Path(model), machine, mapping=mapping, pes=pes, devices=devices
+        )
         report = {**checked, "wall_s": round(time.perf_counter() - start, 3)}
         _emit(report, as_json, _mapping_text(report))
         return
     if output is None:
         raise InputError("say where the program goes: -o DIR")
     program = weft.compile(
-        Path(model), machine, output=output, mapping=mapping, pes=pes, dump_ir=dump_ir
+        Path(model),
+        machine,
+        output=output,
+        mapping=mapping,
+        pes=pes,
+        devices=devices,
+        dump_ir=dump_ir,
     )
     stack = _worst_stack(program)
     facts = {
         **_facts(program),
         "stack_bytes": stack and stack["bytes"],
         "stack_chain": stack and stack["chain"],
+        "offload": program.manifest["offload"],
         "wall_s": round(time.perf_counter() - start, 3),
     }
     fullest = max(program.pes, key=lambda pe: pe["sram_bytes"])
@@ -183,7 +207,7 @@ def compile(
         lines.append(
             "  code and stack not measured: no target compiler (pip install weft[embedded])"
         )
-    _emit(facts, as_json, "\n".join(lines))
+    _emit(facts, as_json, "\n".join([*lines, *offload_text(program.manifest["offload"])]))
 
 
 def _worst_stack(program: Program) -> dict[str, Any] | None:
@@ -234,12 +258,14 @@ def graph(model: str, output: str, machine: str | None, as_json: bool) -> None:
 @_MACHINE
 @_MAPPING
 @_PES
+@_DEVICES
 @click.option(
     "--engine",
     default="native",
     show_default=True,
-    type=click.Choice(["native", "cortex-m4"]),
-    help="C compiled for this computer, or the images of PEs as machine code.",
+    type=click.Choice(["native", "timed", "cortex-m4"]),
+    help="C compiled for this computer, as fast as it can or by the machine's clock, or the images "
+    "of PEs as machine code.",
 )
 @click.option("--machine-code", metavar="PE,...", help="Only these are machine code.")
 @click.option("--input", "input_file", type=click.Path(), help=".npy, or .npz with several.")
@@ -252,6 +278,7 @@ def run(
     machine: str | None,
     mapping: str | None,
     pes: int | None,
+    devices: tuple[str, ...],
     engine: str,
     machine_code: str | None,
     input_file: str | None,
@@ -268,7 +295,7 @@ def run(
     from weft.frames import output_digest, read_frames, write_outputs
 
     start = time.perf_counter()
-    program = _compiled(model, machine, mapping, pes)
+    program = _compiled(model, machine, mapping, pes, devices)
     batch = read_frames(program.inputs, input_file, frames, seed)
     chosen = None if machine_code is None else _names(machine_code)
     with program.open(engine, machine_code=chosen) as session:
@@ -276,6 +303,7 @@ def run(
         results = list(session.stream(batch))
         streaming = time.perf_counter() - begun
         ran, counted, emulator = session.machine_code, session.instructions, session.emulator
+        figures = session.figures
     outputs = [r if isinstance(r, tuple) else (r,) for r in results]
     digest = output_digest(outputs)
     if output_file is not None:
@@ -290,6 +318,7 @@ def run(
         "instructions": None if counted is None else round(counted / len(outputs)),
         "output_sha256": digest,
         "wall_s": round(time.perf_counter() - start, 3),
+        **figures,
     }
     text = [
         f"{len(outputs)} frame(s) on {report['pes_used']} PE(s) of {report['machine']} ({engine})"
@@ -297,7 +326,11 @@ def run(
     for info, array in zip(program.outputs, outputs[0], strict=True):
         text.append(f"  {info.name} {info.dtype}{list(info.shape)}: {_preview(array)}")
     text.append(f"  sha256 of the output {digest}")
-    if len(outputs) > 1:
+    if figures:
+        from weft.engines.timed.figures import summary
+
+        text.append(f"  {summary(figures)}")
+    elif len(outputs) > 1:
         text.append(f"  {report['measured_fps']:g} frames/s on this computer")
     if ran:
         count = "" if counted is None else f": {report['instructions']} instructions a frame"
@@ -434,3 +467,40 @@ def bench_costs(
         raise InputError("--pes goes with --machine")
     report = fit_costs(find_models(names, models), machine, pes)
     _emit(report, as_json, "" if as_json else costs_text(report))
+
+
+@main.group()
+def device() -> None:
+    """Devices: accelerators and DMA engines behind C wrappers."""
+
+
+@device.command("list")
+@_JSON
+def device_list(as_json: bool) -> None:
+    """List the bundled devices."""
+    from weft.devices import bundled_devices, load_device
+
+    found = [load_device(name) for name in bundled_devices()]
+    report: dict[str, Any] = {"devices": [{"name": d.name, "about": d.description} for d in found]}
+    _emit(report, as_json, "\n".join(f"{d.name:14} {d.description}" for d in found))
+
+
+@device.command("test")
+@click.argument("name", metavar="FOLDER")
+@click.option("--target", default="host", show_default=True, help="host or cortex-m4.")
+@_JSON
+def device_test(name: str, target: str, as_json: bool) -> None:
+    """Run the conformance suite on the device of FOLDER, or on a bundled one by its name.
+
+    Exit status 2 if a check fails.
+    """
+    from weft.devices import load_device
+    from weft.errors import DeviceError
+    from weft.testing import conformance
+
+    found = load_device(Path(name) if Path(name).is_dir() else name)
+    checks = conformance.test_device(found, target)
+    _emit(dict(conformance.report(found, target, checks)), as_json, conformance.text(checks))
+    failed = sum(check.has_failed for check in checks)
+    if failed:
+        raise DeviceError(f"device {found.name} fails {failed} of {len(checks)} checks on {target}")

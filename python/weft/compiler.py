@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from weft import __version__
 from weft.codegen.toolchain import target_compiler_path
+from weft.devices import load_device
+from weft.devices.accelerator import accelerators_by_class
 from weft.errors import MappingError, ModelError
 from weft.importers import whole_model
-from weft.machines import Machine, load_machine
+from weft.machines import DeviceUse, Machine, device_use, load_machine
 from weft.mapping.source import read_mapping, shown
 from weft.paths import cache_folder, runtime_folder
 from weft.program import Program, load_program
@@ -46,6 +48,7 @@ def compile_model(
     mapping: str | Path | Mapping[str, Any] | None = None,
     pes: int | None = None,
     hand_written: bool = True,
+    devices: Sequence[str | DeviceUse] = (),
     dump_ir: str | Path | None = None,
 ) -> Program:
     """Compiles a model for a machine.
@@ -60,13 +63,15 @@ def compile_model(
     kernels (``{"conv2d": f}`` with ``f(kernel, schedule)``), which are then generated even where
     hand-written ones would be used; without ``hand_written`` all are generated. ``mapping`` is a
     mapping file, or what ``json`` would read from one (docs/formats/mapping.md): stages that it
-    does not name are mapped by rule. ``pes`` limits the rule to that many PEs. ``dump_ir`` is a
-    folder for the IR after every pass.
+    does not name are mapped by rule. ``pes`` limits the rule to that many PEs, and lets them work
+    more than ``MOST_WORK`` of ``weft.placing``. ``devices`` are devices that every PE has beside
+    those of the machine file, as ``--device`` names them. ``dump_ir`` is a folder for the IR after
+    every pass.
 
-    Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``MappingError``,
-    ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.
+    Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``DeviceError``,
+    ``MappingError``, ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.
     """
-    found = machine if isinstance(machine, Machine) else load_machine(machine)
+    found = _machine(machine, devices)
     data, name = _model_bytes(model)
     request = MappingRequest.of(mapping, pes)
     job = _Job(model, data, name, found, request, params, schedules, hand_written, dump_ir)
@@ -77,6 +82,14 @@ def compile_model(
     if (folder / "manifest.json").is_file():
         return load_program(folder)
     return job.compile(folder, in_cache=True)
+
+
+def _machine(machine: str | Path | Machine | None, devices: Sequence[str | DeviceUse]) -> Machine:
+    """A machine with some more devices, which are looked at before anything else is done."""
+    found = machine if isinstance(machine, Machine) else load_machine(machine)
+    found = found.with_devices([device_use(d) if isinstance(d, str) else d for d in devices])
+    accelerators_by_class(found.device_uses())
+    return found
 
 
 def _model_bytes(model: Any) -> tuple[bytes | None, str]:
@@ -117,7 +130,9 @@ def _fingerprint() -> str:
     digest = hashlib.sha256(__version__.encode())
     package = Path(__file__).resolve().parent
     runtime = runtime_folder()
-    for root, pattern in ((package, "*.py"), (runtime, "*.[chS]"), (runtime, "*.cmake")):
+    patterns = [(package, "*.py")]
+    patterns += [(runtime, p) for p in ("*.[chS]", "*.cmake", "*.py", "*.toml")]
+    for root, pattern in patterns:
         for path in sorted(root.rglob(pattern)):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
@@ -127,10 +142,19 @@ def _fingerprint() -> str:
 def _cache_key(data: bytes, name: str, machine: Machine, request: MappingRequest) -> str:
     digest = hashlib.sha256()
     tools = f"{version('apache-tvm')} {version('xdsl')} {target_compiler_path()}"
-    texts = (name, repr(machine), _fingerprint(), tools, request.fingerprint())
+    texts = (name, repr(machine), _fingerprint(), tools, request.fingerprint(), *_devices(machine))
     for part in (data, *(text.encode() for text in texts)):
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:32]
+
+
+def _devices(machine: Machine) -> Iterator[str]:
+    """Text that differs when the files of a device do."""
+    kinds = {use.kind for c in machine.classes.values() for use in c.devices}
+    for folder in sorted({load_device(kind).folder for kind in kinds}):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            if path.parent.name != "__pycache__":
+                yield f"{path} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 class _TemporaryFolder:
@@ -205,13 +229,14 @@ def check_mapping(
     mapping: str | Path | Mapping[str, Any] | None = None,
     pes: int | None = None,
     params: Mapping[str, Any] | None = None,
+    devices: Sequence[str | DeviceUse] = (),
 ) -> dict[str, Any]:
     """Everything that ``compile`` checks of a mapping before it makes code: boxes, PEs, liveness,
     memory without code. Gives ``pes_used``, ``predicted_fps``, ``limited_by`` and the like.
 
     Raises what ``compile`` raises.
     """
-    found = machine if isinstance(machine, Machine) else load_machine(machine)
+    found = _machine(machine, devices)
     request = MappingRequest.of(mapping, pes)
     _, stages = stage_graph(model, params)
     placing = request.placing(stages, found)

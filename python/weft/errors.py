@@ -36,6 +36,10 @@ class MachineError(WeftError):
     """A machine file is wrong, or there is no machine of that name."""
 
 
+class DeviceError(WeftError):
+    """A device's folder is wrong, there is no device of that name, or it cannot be tested."""
+
+
 class MappingError(WeftError):
     """A mapping names what is not there, leaves something out or asks for the impossible."""
 

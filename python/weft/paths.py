@@ -26,6 +26,11 @@ def machines_folder() -> Path:
     return _PACKAGE / "machines"
 
 
+def devices_folder() -> Path:
+    """The folders of the devices that the package bundles."""
+    return runtime_folder() / "devices"
+
+
 def cmake_folder() -> Path:
     """The CMake package: what ``find_package(weft)`` finds."""
     return _PACKAGE / "cmake"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from math import inf
 from typing import Any, TypeVar
 
 from weft.codegen.build import Placed, place_on, precheck
@@ -24,6 +25,10 @@ from weft.transforms.split_inputs import split_inputs
 from weft.transforms.to_mesh import to_mesh
 
 _T = TypeVar("_T")
+
+#: The work of all PEs in relation to that of one alone, messages included, that the rule stays
+#: within where nobody says how many PEs there are to be.
+MOST_WORK = 1.25
 
 # What the rule leaves to code, tables and counters at first, in bytes. The true sizes are known
 # only when code is there: where they do not fit, the rule is asked again with more set aside.
@@ -63,6 +68,7 @@ class Placing:
         check_costs(machine)
         self.machine = machine
         self.generated = generated
+        self.lanes, self.has_lanes = True, False
         self.compilation = split_inputs(stages, split_inputs_of(mapping, where), where)
         self.stages: list[Stage] = stages_of(self.compilation)
         usable = machine.usable()
@@ -74,6 +80,7 @@ class Placing:
         self.fixed = Mapping({})
         if mapping is not None:
             self.fixed = parse_mapping(mapping, self.stages, machine, where)
+        self.most_work = self.fixed.most_work or (MOST_WORK if pes is None else inf)
         self.is_depth_fixed = mapping is not None and "depth" in mapping
         self.is_complete = all(s.label.data in self.fixed.stages for s in self.stages)
 
@@ -93,7 +100,7 @@ class Placing:
         for number in free:
             pe_class = self.machine.class_of(usable[number])
             workers.append(Worker(number, pe_class, self.capacity(pe_class, reserve)))
-        found = balanced(self.stages, workers, self.fixed.stages, self.fixed.source)
+        found = balanced(self.stages, workers, self.fixed.stages, self.fixed.source, self.most_work)
         return found and replace(self.fixed, stages=found.stages)
 
     def anyhow(self) -> Mapping:
@@ -110,8 +117,9 @@ class Placing:
         too much, and ``MappingError`` where tables cannot say it."""
         count = len(self.machine.usable())
         compilation = run_passes(
-            self.compilation, mapping, count, self.machine, dump, self.generated
+            self.compilation, mapping, count, self.machine, dump, self.generated, self.lanes
         )
+        self.has_lanes = compilation.facts["lanes"] > 1
         placed = place_on(compilation, self.machine, mapping)
         precheck(placed)
         return placed
@@ -135,7 +143,7 @@ class Placing:
     def search(self, use: Callable[[Mapping], _T]) -> _T:
         """Calls ``use`` with one mapping after the other until it raises no ``DoesNotFitError``."""
         if self.is_complete:
-            return use(self.fixed)
+            return self.attempt(use, self.fixed)
         last: DoesNotFitError | None = None
         for depth, deepen in ((2, True), (2, False), (1, False)):
             reserve = 0
@@ -146,7 +154,7 @@ class Placing:
                 if not self.is_depth_fixed:
                     mapping = replace(mapping, default_depth=depth)
                 try:
-                    return use(self.deepened(mapping) if deepen else mapping)
+                    return self.attempt(use, self.deepened(mapping) if deepen else mapping)
                 except DoesNotFitError as error:
                     last = error
                     reserve += max(_SLACK, error.needed - error.available + _SLACK)
@@ -154,11 +162,24 @@ class Placing:
             raise last
         mapping = self.anyhow()
         try:
-            return use(mapping if self.is_depth_fixed else replace(mapping, default_depth=1))
+            return self.attempt(
+                use, mapping if self.is_depth_fixed else replace(mapping, default_depth=1)
+            )
         except DoesNotFitError as error:
             if len(self.machine.usable()) == 1:
                 raise
             raise self.refusal(error.needed) from None
+
+    def attempt(self, use: Callable[[Mapping], _T], mapping: Mapping) -> _T:
+        """One mapping; without lanes where these are what does not fit."""
+        self.lanes = True
+        try:
+            return use(mapping)
+        except DoesNotFitError:
+            if not self.has_lanes:
+                raise
+        self.lanes = False
+        return use(mapping)
 
     def refusal(self, needed: int) -> WeftError:
         """Why the rule finds no mapping, when all on one PE would take ``needed`` bytes."""

@@ -13,7 +13,7 @@ from weft.errors import EngineError, ProgramError
 if TYPE_CHECKING:
     from weft.engines.session import Session
 
-ENGINES = ("native", "cortex-m4")
+ENGINES = ("native", "timed", "cortex-m4")
 
 #: Tasks of no stage: borders of slots, parts of results, and constants that are outputs.
 PREPARATION = ("border", "copy")
@@ -84,30 +84,40 @@ class Program:
         *,
         threads: int | None = None,
         machine_code: Sequence[str] | None = None,
+        device_seconds: float | None = None,
     ) -> Session:
-        """Starts an engine. Use the session as a context manager.
+        """Starts an engine: ``native``, ``timed`` or ``cortex-m4``. Use the session as a context
+        manager.
 
         ``threads`` are for ``native`` and step its PEs: by default as many as there are processors,
         and none for a single PE, which the caller's thread steps. ``machine_code`` is for
         ``cortex-m4`` and names the PEs that run as machine code, such as ``"(0,0).0"``: by default
-        all; the others run as in ``native``.
+        all; the others run as in ``native``. ``device_seconds`` is what a job of a device may take
+        at most, 30 s unless said otherwise: of this computer's time, or with ``timed`` of the
+        machine's.
 
         Raises ``EngineError`` if there is no such engine, or if the emulator that ``cortex-m4``
         needs is not installed, ``ToolchainError`` if the host library or an image cannot be built.
         """
         if engine not in ENGINES:
             raise EngineError(f"there is no engine '{engine}'; there are: {', '.join(ENGINES)}")
+        if engine != "native" and threads is not None:
+            raise EngineError(f"the engine {engine} takes no threads: leave them out")
         if engine == "cortex-m4":
-            if threads is not None:
-                raise EngineError("the engine cortex-m4 takes no threads: leave them out")
             from weft.engines.cortex_m4.session import MachineCodeSession
 
+            if device_seconds is not None:
+                raise EngineError("images have deadlines of their own: leave device_seconds out")
             return MachineCodeSession(self, machine_code)
         if machine_code is not None:
             raise EngineError("PEs run as machine code with the engine cortex-m4 only")
+        if engine == "timed":
+            from weft.engines.timed.session import TimedSession
+
+            return TimedSession(self, device_seconds)
         from weft.engines.native import NativeSession
 
-        return NativeSession(self, threads)
+        return NativeSession(self, threads, device_seconds=device_seconds)
 
 
 def load_program(folder: str | Path, keep: object = None) -> Program:

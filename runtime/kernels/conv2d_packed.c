@@ -59,6 +59,15 @@ static uint32_t *widen_two(const int8_t *x0, const int8_t *x1, const window_t *w
     return to;
 }
 
+/* One or two vectors times the channels from `dot->stream` to `dot->end`. */
+static void multiply(const weft_dot_t *dot, int32_t pixels)
+{
+    if (pixels == 2)
+        weft_dot_2x4(dot);
+    else
+        weft_dot_1x4(dot);
+}
+
 void weft_conv2d_packed_s8(const int8_t *x, const int32_t *packed, int32_t *workspace, int8_t *out,
                            int32_t out_h, int32_t out_w, int32_t out_channels, int32_t runs_h,
                            int32_t runs_w, int32_t run, int32_t run_row, int32_t run_tap,
@@ -73,48 +82,31 @@ void weft_conv2d_packed_s8(const int8_t *x, const int32_t *packed, int32_t *work
     uint32_t *widened = (uint32_t *)workspace;
     const weft_limits_t limits = weft_limits(low, high);
     const bool is_limited = low > -128 || high < 127;
-    weft_dot_t dot = {widened, stream, last, (uint32_t)pairs, out, out, zero_point};
     int32_t row = 0, column = 0;
-    while (row < out_h) {
-        const int8_t *from0 = x + row * x_down + column * x_right, *from1;
-        int8_t *const to0 = out + row * out_row + column * out_pixel;
-        if (++column == out_w) column = 0, ++row;
-        if (row == out_h) { /* a last one, alone */
-            uint32_t *end = widen_one(from0, &window, widened);
-            if (end != widened + pairs) *end = 0;
-            dot.out0 = to0;
-            if (whole != 0) weft_dot_1x4(&dot);
-            if (rest != 0) {
-                int8_t buffer[4];
-                const weft_dot_t four = {widened,         last,   last + 12 + 2 * pairs,
-                                         (uint32_t)pairs, buffer, buffer,
-                                         zero_point};
-                weft_dot_1x4(&four);
-                memcpy(to0 + whole, buffer, (size_t)rest);
-            }
-            if (is_limited) weft_limit(to0, out_channels, &limits);
-            return;
+    for (int32_t left = out_h * out_w; left > 0; left -= 2) {
+        const int32_t pixels = left > 1 ? 2 : 1;
+        const int8_t *from[2] = {x, x};
+        int8_t *to[2] = {out, out};
+        for (int32_t i = 0; i < pixels; ++i) {
+            from[i] = x + row * x_down + column * x_right;
+            to[i] = out + row * out_row + column * out_pixel;
+            if (++column == out_w) column = 0, ++row;
         }
-        from1 = x + row * x_down + column * x_right;
-        int8_t *const to1 = out + row * out_row + column * out_pixel;
-        if (++column == out_w) column = 0, ++row;
-        uint32_t *end = widen_two(from0, from1, &window, widened);
-        if (end != widened + 2 * pairs) end[0] = end[1] = 0;
-        dot.out0 = to0;
-        dot.out1 = to1;
-        if (whole != 0) weft_dot_2x4(&dot);
+        uint32_t *end = pixels == 2 ? widen_two(from[0], from[1], &window, widened)
+                                    : widen_one(from[0], &window, widened);
+        if (end != widened + pixels * pairs) end[0] = end[pixels - 1] = 0;
+        weft_dot_t dot = {widened, stream, last, (uint32_t)pairs, to[0], to[1], zero_point};
+        if (whole != 0) multiply(&dot, pixels);
         if (rest != 0) {
             int8_t buffer[8];
-            const weft_dot_t four = {widened,         last,   last + 12 + 2 * pairs,
-                                     (uint32_t)pairs, buffer, buffer + 4,
-                                     zero_point};
-            weft_dot_2x4(&four);
-            memcpy(to0 + whole, buffer, (size_t)rest);
-            memcpy(to1 + whole, buffer + 4, (size_t)rest);
+            dot.stream = last;
+            dot.end = last + 12 + 2 * pairs;
+            dot.out0 = buffer;
+            dot.out1 = buffer + 4;
+            multiply(&dot, pixels);
+            for (int32_t i = 0; i < pixels; ++i)
+                memcpy(to[i] + whole, buffer + 4 * i, (size_t)rest);
         }
-        if (is_limited) {
-            weft_limit(to0, out_channels, &limits);
-            weft_limit(to1, out_channels, &limits);
-        }
+        for (int32_t i = 0; is_limited && i < pixels; ++i) weft_limit(to[i], out_channels, &limits);
     }
 }

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution 3x3, stride 1 across: up to three neighbouring pixels by two channels at a
- * time, so that a column is read once for all of them.
+/* Depthwise convolution 3x3, stride 1 across: two or three neighbouring pixels by two channels at a
+ * time, so that a column is read once for all of them. One pixel alone would be a third loop.
  *
- * A packed stream holds for every four channels first what channels 0 and 2 need, then the same of
- * 1 and 3: two doubled biases, nine words of two doubled weights, two multipliers, two scales. */
+ * A packed stream holds for every four channels, in words:
+ *
+ *   2    biases of channels 0 and 2
+ *   9    for each tap the weights of all four, a byte each
+ *   4    multipliers of channels 0 and 2, their scales, as weft_requantize_prepared wants them
+ *   6    biases, multipliers and scales of channels 1 and 3 */
 #include "limits.h"
 #include "weft/dsp.h"
 #include "weft/micro_kernels.h"
@@ -32,19 +36,19 @@ typedef struct strip {
 #define ADD(a, b, weights)                    \
     "smlabb " a ", r4, " weights ", " a "\n"  \
     "smlatt " b ", r4, " weights ", " b "\n"
-#define WEIGHTS "ldm r1!, {r5-r7}\n"
+#define WEIGHTS(rotate)               \
+    "ldm r1!, {r5-r7}\n"              \
+    "sxtb16 r5, r5" rotate "\n"       \
+    "sxtb16 r6, r6" rotate "\n"       \
+    "sxtb16 r7, r7" rotate "\n"
 
-#define ROW_1(rotate)                                      \
-    WEIGHTS LOAD("r0", rotate) ADD("r8", "r11", "r5")      \
-    LOAD("r0, r2", rotate) ADD("r8", "r11", "r6")          \
-    LOAD("r0, r2, lsl #1", rotate) ADD("r8", "r11", "r7")
 #define ROW_2(rotate)                                                            \
-    WEIGHTS LOAD("r0", rotate) ADD("r8", "r11", "r5")                            \
+    WEIGHTS(rotate) LOAD("r0", rotate) ADD("r8", "r11", "r5")                    \
     LOAD("r0, r2", rotate) ADD("r8", "r11", "r6") ADD("r9", "r12", "r5")         \
     LOAD("r0, r2, lsl #1", rotate) ADD("r8", "r11", "r7") ADD("r9", "r12", "r6") \
     LOAD("r0, r3", rotate) ADD("r9", "r12", "r7")
 #define ROW_3(rotate)                                                            \
-    WEIGHTS LOAD("r0", rotate) ADD("r8", "r11", "r5")                            \
+    WEIGHTS(rotate) LOAD("r0", rotate) ADD("r8", "r11", "r5")                    \
     LOAD("r0, r2", rotate) ADD("r8", "r11", "r6") ADD("r9", "r12", "r5")         \
     LOAD("r0, r2, lsl #1", rotate) ADD("r8", "r11", "r7") ADD("r9", "r12", "r6") \
     ADD("r10", "lr", "r5")                                                       \
@@ -55,8 +59,8 @@ typedef struct strip {
 
 /* r4 to r7 multipliers and scales, r0 the zero point. */
 #define BYTES(a, b)                      \
-    "smmulr " a ", " a ", r4\n"          \
-    "smmulr " b ", " b ", r5\n"          \
+    "smmlar " a ", " a ", r4, " a "\n"   \
+    "smmlar " b ", " b ", r5, " b "\n"   \
     "add " a ", " a ", " a ", asr #31\n" \
     "add " b ", " b ", " b ", asr #31\n" \
     "smmlar " a ", " a ", r6, r0\n"      \
@@ -67,23 +71,23 @@ typedef struct strip {
 #define STORE(a, b) "strb " a ", [r3]\n" "strb " b ", [r3, #2]\n"
 #define NEXT_PIXEL "add r3, r3, r0\n"
 
-#define START "ldr r0, [sp]\n" "ldrd r8, r11, [r1], #8\n" "add r3, r2, r2, lsl #1\n"
-#define COPIES_1 ""
 #define COPIES_2 "mov r9, r8\n" "mov r12, r11\n"
 #define COPIES_3 COPIES_2 "mov r10, r8\n" "mov lr, r11\n"
-#define END_1 BYTES("r8", "r11")
-#define END_2 END_1 BYTES("r9", "r12")
+#define END_2 BYTES("r8", "r11") BYTES("r9", "r12")
 #define END_3 END_2 BYTES("r10", "lr")
-#define STORE_1 STORE("r8", "r11")
-#define STORE_2 STORE_1 NEXT_PIXEL STORE("r9", "r12")
+#define STORE_2 STORE("r8", "r11") NEXT_PIXEL STORE("r9", "r12")
 #define STORE_3 STORE_2 NEXT_PIXEL STORE("r10", "lr")
 
-/* Two of the four channels, from byte `first` on. */
-#define HALF(n, rotate, first)                                                            \
-    START COPIES_##n ".irp row, 1, 2, 3\n" ROW_##n(rotate)                                \
-    ".if \\row < 3\n" NEXT_ROW ".endif\n.endr\n"                                         \
-    "ldm r1!, {r4-r7}\n"                                                                  \
-    "ldr r0, [sp, #24]\n" END_##n "ldr r3, [sp, #8]\n"                                    \
+/* Two of the four channels, from byte `first` on. It is `bias` bytes from their biases to the
+ * weights; `tail` moves from behind the weights to their multipliers. */
+#define HALF(n, rotate, first, bias, tail)                     \
+    "ldrd r8, r11, [r1], #" bias "\n" COPIES_##n               \
+    "ldr r0, [sp]\n"                                           \
+    "add r3, r2, r2, lsl #1\n"                                 \
+    ".irp row, 1, 2, 3\n" ROW_##n(rotate)                      \
+    ".if \\row < 3\n" NEXT_ROW ".endif\n.endr\n"               \
+    tail "ldm r1!, {r4-r7}\n"                                  \
+    "ldr r0, [sp, #24]\n" END_##n "ldr r3, [sp, #8]\n"         \
     "ldr r0, [sp, #20]\n" first STORE_##n
 
 /* The structure lies on the stack; x and out in it move on. Before the last four channels, both
@@ -95,7 +99,8 @@ typedef struct strip {
                    "stm sp, {r4-r12}\n"                                                    \
                    "mov r1, r5\n"                                                          \
                    "mov r2, r7\n"                                                          \
-                   "1:\n" HALF(n, "", "") HALF(n, ", ror #8", "add r3, r3, #1\n")          \
+                   "1:\n" HALF(n, "", "", "8", "")                                         \
+                   HALF(n, ", ror #8", "add r3, r3, #1\n", "-52", "add r1, r1, #24\n")     \
                    "ldr r3, [sp, #32]\n"                                                   \
                    "ldr r0, [sp]\n"                                                        \
                    "ldr r4, [sp, #8]\n"                                                    \
@@ -119,11 +124,6 @@ typedef struct strip {
 
 /* clang-format on */
 
-__attribute__((naked)) static void strip_1(UNUSED const strip_t *strip)
-{
-    STRIP(1);
-}
-
 __attribute__((naked)) static void strip_2(UNUSED const strip_t *strip)
 {
     STRIP(2);
@@ -134,20 +134,19 @@ __attribute__((naked)) static void strip_3(UNUSED const strip_t *strip)
     STRIP(3);
 }
 
-/* All pixels of `rows` rows. */
+/* All pixels of `rows` rows, at least two in each. */
 static void compute(strip_t strip, int32_t rows, int32_t columns, int32_t x_down, int32_t out_row)
 {
     for (int32_t row = 0; row < rows; ++row) {
         strip_t next = strip;
-        for (int32_t left = columns; left > 0; left -= 3) {
-            if (left >= 3)
+        for (int32_t left = columns, width; left > 0; left -= width) {
+            width = left == 2 || left == 4 ? 2 : 3;
+            if (width == 3)
                 strip_3(&next);
-            else if (left == 2)
-                strip_2(&next);
             else
-                strip_1(&next);
-            next.x += 3 * strip.x_pixel;
-            next.out += 3 * strip.out_pixel;
+                strip_2(&next);
+            next.x += width * strip.x_pixel;
+            next.out += width * strip.out_pixel;
         }
         strip.x += x_down;
         strip.out += out_row;
@@ -163,17 +162,17 @@ typedef struct quad {
 
 static const uint32_t *unpack(const uint32_t *stream, quad_t *quad)
 {
-    for (int half = 0; half < 2; ++half, stream += 15) {
-        for (int i = 0; i < 2; ++i) {
-            const int channel = half + 2 * i;
-            quad->bias[channel] = (int32_t)stream[i];
-            for (int tap = 0; tap < 9; ++tap)
-                quad->weights[tap][channel] = (int16_t)(stream[2 + tap] >> (16 * i));
-            quad->multiplier[channel] = (int32_t)stream[11 + i];
-            quad->scale[channel] = (int32_t)stream[13 + i];
-        }
+    const uint32_t *const taps = stream + 2, *const behind = taps + 9;
+    for (int i = 0; i < 4; ++i) {
+        const int second = i >> 1;
+        const uint32_t *const bias = (i & 1) == 0 ? stream : behind + 4;
+        const uint32_t *const multiplier = (i & 1) == 0 ? behind : behind + 6;
+        quad->bias[i] = (int32_t)bias[second];
+        quad->multiplier[i] = (int32_t)multiplier[second];
+        quad->scale[i] = (int32_t)multiplier[2 + second];
+        for (int tap = 0; tap < 9; ++tap) quad->weights[tap][i] = (int8_t)(taps[tap] >> (8 * i));
     }
-    return stream;
+    return behind + 10;
 }
 
 static void compute_pixel(const int8_t *x, const strip_t *strip, const quad_t *quad, int8_t *out)
@@ -188,8 +187,8 @@ static void compute_pixel(const int8_t *x, const strip_t *strip, const quad_t *q
         }
     }
     for (int i = 0; i < 4; ++i)
-        out[i] = (int8_t)weft_requantize_doubled(sums[i], quad->multiplier[i], quad->scale[i],
-                                                 strip->zero_point);
+        out[i] = (int8_t)weft_requantize_prepared(sums[i], quad->multiplier[i], quad->scale[i],
+                                                  strip->zero_point);
 }
 
 /* All pixels of `rows` rows; weights are unpacked once. */

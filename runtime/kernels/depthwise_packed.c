@@ -13,14 +13,15 @@ typedef struct sums {
     int32_t of[4];
 } sums_t;
 
-static inline void add_tap(sums_t *sums, const int8_t *x, const uint32_t *weights)
+static inline void add_tap(sums_t *sums, const int8_t *x, uint32_t weights)
 {
     const uint32_t word = weft_load4(x);
     const uint32_t even = weft_even_bytes(word), odd = weft_odd_bytes(word);
-    sums->of[0] = weft_dot_first(sums->of[0], even, weights[0]);
-    sums->of[2] = weft_dot_second(sums->of[2], even, weights[0]);
-    sums->of[1] = weft_dot_first(sums->of[1], odd, weights[1]);
-    sums->of[3] = weft_dot_second(sums->of[3], odd, weights[1]);
+    const uint32_t even_weights = weft_even_bytes(weights), odd_weights = weft_odd_bytes(weights);
+    sums->of[0] = weft_dot_first(sums->of[0], even, even_weights);
+    sums->of[2] = weft_dot_second(sums->of[2], even, even_weights);
+    sums->of[1] = weft_dot_first(sums->of[1], odd, odd_weights);
+    sums->of[3] = weft_dot_second(sums->of[3], odd, odd_weights);
 }
 
 void weft_depthwise_packed_s8(const int8_t *x, const int32_t *packed, int8_t *out, int32_t out_h,
@@ -45,15 +46,15 @@ void weft_depthwise_packed_s8(const int8_t *x, const int32_t *packed, int8_t *ou
                 for (int32_t i = 0; i < kernel_h; ++i, at += x_row) {
                     const int8_t *tap = at;
                     int32_t left = kernel_w;
-                    for (; left >= 3; left -= 3, tap += 3 * x_tap, stream += 6) {
-                        add_tap(&sums, tap, stream);
-                        add_tap(&sums, tap + x_tap, stream + 2);
-                        add_tap(&sums, tap + 2 * x_tap, stream + 4);
+                    for (; left >= 3; left -= 3, tap += 3 * x_tap, stream += 3) {
+                        add_tap(&sums, tap, stream[0]);
+                        add_tap(&sums, tap + x_tap, stream[1]);
+                        add_tap(&sums, tap + 2 * x_tap, stream[2]);
                     }
-                    for (; left > 0; --left, tap += x_tap, stream += 2) add_tap(&sums, tap, stream);
+                    for (; left > 0; --left, tap += x_tap) add_tap(&sums, tap, *stream++);
                 }
                 for (int i = 0; i < 4; ++i) {
-                    to[channel + i] = (int8_t)weft_requantize_doubled(
+                    to[channel + i] = (int8_t)weft_requantize_prepared(
                         sums.of[i], (int32_t)stream[i], (int32_t)stream[4 + i], zero_point);
                 }
                 stream += TAIL;

@@ -34,15 +34,13 @@
 #define STORE_2X2(a0, a1, d0, d1)             \
     "sub " a0 ", " a0 ", " d0 "\n"            \
     "sub " a1 ", " a1 ", " d1 "\n"            \
-    "asr " a0 ", " a0 ", #7\n"                \
-    "asr " a1 ", " a1 ", #7\n"                \
-    "lsl " d0 ", " d0 ", #1\n"                \
-    "lsl " d1 ", " d1 ", #1\n"                \
+    "asr " a0 ", " a0 ", #8\n"                \
+    "asr " a1 ", " a1 ", #8\n"                \
     "ldrd r2, r3, [r1], #8\n"                 \
-    "smmulr " a0 ", " a0 ", r2\n"             \
-    "smmulr " a1 ", " a1 ", r2\n"             \
-    "smmulr " d0 ", " d0 ", r3\n"             \
-    "smmulr " d1 ", " d1 ", r3\n"             \
+    "smmlar " a0 ", " a0 ", r2, " a0 "\n"     \
+    "smmlar " a1 ", " a1 ", r2, " a1 "\n"     \
+    "smmlar " d0 ", " d0 ", r3, " d0 "\n"     \
+    "smmlar " d1 ", " d1 ", r3, " d1 "\n"     \
     "add " a0 ", " a0 ", " a0 ", asr #31\n"   \
     "add " a1 ", " a1 ", " a1 ", asr #31\n"   \
     "add " d0 ", " d0 ", " d0 ", asr #31\n"   \
@@ -156,14 +154,12 @@ __attribute__((naked)) void weft_dot_1x4(UNUSED const weft_dot_t *dot)
                    "sub r6, r6, r7\n"
                    "sub r8, r8, r9\n"
                    "ldm.w r1!, {r2-r5, r10-r12, lr}\n"
-                   "asr r6, r6, #7\n"
-                   "asr r8, r8, #7\n"
-                   "lsl r7, r7, #1\n"
-                   "lsl r9, r9, #1\n"
-                   "smmulr r6, r6, r2\n"
-                   "smmulr r7, r7, r3\n"
-                   "smmulr r8, r8, r10\n"
-                   "smmulr r9, r9, r11\n"
+                   "asr r6, r6, #8\n"
+                   "asr r8, r8, #8\n"
+                   "smmlar r6, r6, r2, r6\n"
+                   "smmlar r7, r7, r3, r7\n"
+                   "smmlar r8, r8, r10, r8\n"
+                   "smmlar r9, r9, r11, r9\n"
                    "ldrd r0, r2, [sp, #16]\n"
                    "add r6, r6, r6, asr #31\n"
                    "add r7, r7, r7, asr #31\n"
@@ -243,12 +239,11 @@ static const uint32_t *dot_four(const uint32_t *x, uint32_t step, const weft_dot
     }
     for (int i = 0; i < 2; ++i, stream += 4) {
         const int32_t even = sums[2 * i + 1];
-        const int32_t odd = (int32_t)((uint32_t)sums[2 * i] - (uint32_t)even) >> 7;
-        out[2 * i] =
-            (int8_t)weft_requantize_doubled((int32_t)((uint32_t)even << 1), (int32_t)stream[1],
-                                            (int32_t)stream[3], dot->zero_point);
-        out[2 * i + 1] = (int8_t)weft_requantize_doubled(odd, (int32_t)stream[0],
-                                                         (int32_t)stream[2], dot->zero_point);
+        const int32_t odd = (int32_t)((uint32_t)sums[2 * i] - (uint32_t)even) >> 8;
+        out[2 * i] = (int8_t)weft_requantize_prepared(even, (int32_t)stream[1], (int32_t)stream[3],
+                                                      dot->zero_point);
+        out[2 * i + 1] = (int8_t)weft_requantize_prepared(odd, (int32_t)stream[0],
+                                                          (int32_t)stream[2], dot->zero_point);
     }
     return stream;
 }

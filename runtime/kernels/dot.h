@@ -14,8 +14,8 @@
  *   2 * pairs   for each pair of taps one word of channels 1 and 0, one of channels 3 and 2
  *   8           multipliers of channels 1 and 0, their scales; the same of channels 3 and 2
  *
- * Biases hold what the input's zero point adds, and `sum1` with its bias is less than 2^23 in size,
- * each sum less than 2^30. Multipliers are Q31, scales 2^(32 - right shift), of 2 to 31. */
+ * Biases hold what the input's zero point adds, and `sum1` with its bias is less than 2^23 in size.
+ * Multipliers and scales are those of weft_requantize_prepared. */
 #ifndef WEFT_KERNELS_DOT_H
 #define WEFT_KERNELS_DOT_H
 

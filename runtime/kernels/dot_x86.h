@@ -106,10 +106,9 @@ static inline __m128i halved(words_t sums)
 static inline void store_two(int32_t together, int32_t even, const uint32_t *tail,
                              int32_t zero_point, int8_t *out)
 {
-    const int32_t odd = (int32_t)((uint32_t)together - (uint32_t)even) >> 7;
-    out[0] = (int8_t)weft_requantize_doubled((int32_t)((uint32_t)even << 1), (int32_t)tail[1],
-                                             (int32_t)tail[3], zero_point);
-    out[1] = (int8_t)weft_requantize_doubled(odd, (int32_t)tail[0], (int32_t)tail[2], zero_point);
+    const int32_t odd = (int32_t)((uint32_t)together - (uint32_t)even) >> 8;
+    out[0] = (int8_t)weft_requantize_prepared(even, (int32_t)tail[1], (int32_t)tail[3], zero_point);
+    out[1] = (int8_t)weft_requantize_prepared(odd, (int32_t)tail[0], (int32_t)tail[2], zero_point);
 }
 
 static inline int32_t plus(int32_t sum, uint32_t start)

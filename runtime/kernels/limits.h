@@ -45,11 +45,6 @@ static inline uint32_t weft_limit4(uint32_t word, const weft_limits_t *limits)
 }
 
 /* `count` bytes at `at`. */
-static inline void weft_limit(int8_t *at, int32_t count, const weft_limits_t *limits)
-{
-    for (; count >= 4; count -= 4, at += 4) weft_store4(at, weft_limit4(weft_load4(at), limits));
-    for (; count > 0; --count, ++at)
-        *at = (int8_t)weft_clamp(*at, (int8_t)limits->low, (int8_t)limits->high);
-}
+void weft_limit(int8_t *at, int32_t count, const weft_limits_t *limits);
 
 #endif /* WEFT_KERNELS_LIMITS_H */

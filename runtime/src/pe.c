@@ -28,14 +28,21 @@ weft_status_t weft_pe_init(weft_pe_t *pe, const weft_pe_config_t *config)
         return WEFT_E_ARGUMENT;
     }
     pe->program = config->program;
-    pe->tables = tables;
     pe->arena = config->arena;
     pe->constants = config->constants;
     pe->state = config->state;
     pe->port = config->port;
+    pe->devices = config->devices;
+    pe->device_count = config->device_count;
     pe->number = config->number;
     pe->epoch = config->epoch;
+    if (pe->program->devices != NULL) WEFT_RETURN_IF_ERROR(pe->program->devices->check(pe));
+    pe->tables = tables;
     for (uint32_t i = 0; i < tables->state_words; ++i) weft_port_publish(&pe->state[i], 0u);
+    for (uint32_t i = 0; i < tables->lanes.count; ++i) {
+        const weft_lane_row_t *lane = weft_tables_lane(tables, i);
+        pe->state[lane->state] = lane->first_shard;
+    }
     return WEFT_OK;
 }
 
@@ -191,6 +198,25 @@ weft_status_t weft_pe_waits_for(const weft_pe_t *pe, uint32_t shard, weft_wait_t
     return WEFT_OK;
 }
 
+static uint8_t *slot_at(const weft_pe_t *pe, uint32_t slot, uint32_t offset)
+{
+    const weft_slot_row_t *row = weft_tables_slot(pe->tables, slot);
+    const uint32_t frame = pe->state[row->state] & (row->depth - 1u);
+    return pe->arena + row->offset + frame * row->frame_bytes + offset;
+}
+
+void *weft_pe_arena_at(const weft_pe_t *pe, uint32_t word)
+{
+    if ((word & WEFT_IN_SLOT) == 0u) return pe->arena + word;
+    return slot_at(pe, (word & ~WEFT_PLACE_MASK) >> WEFT_SLOT_SHIFT, word & WEFT_SLOT_OFFSET_MASK);
+}
+
+const void *weft_pe_at(const weft_pe_t *pe, uint32_t word)
+{
+    if ((word & WEFT_IN_CONSTANTS) != 0u) return pe->constants + (word & ~WEFT_PLACE_MASK);
+    return weft_pe_arena_at(pe, word);
+}
+
 /* As a port does it for other PEs: what is written stays in the arena. */
 static weft_status_t write_to_itself(const weft_pe_t *pe, const weft_box_t *box)
 {
@@ -246,29 +272,118 @@ static weft_status_t finish_firing(weft_pe_t *pe, const weft_shard_row_t *shard)
     return WEFT_OK;
 }
 
+static const weft_kernel_t *kernel_of(const weft_pe_t *pe, const weft_call_row_t *call)
+{
+    return &pe->program->kernels[call->kernel];
+}
+
+/* WEFT_OK if the jobs that the task waits for are done; WEFT_PENDING, or what one failed with. */
+static weft_status_t await_jobs(const weft_pe_t *pe, const weft_task_row_t *task)
+{
+    for (uint32_t i = 0; i < task->call_count; ++i) {
+        const weft_call_row_t *call = weft_tables_call(pe->tables, task->first_call + i);
+        const weft_kernel_t *kernel = kernel_of(pe, call);
+        if (kernel->role != (uint32_t)WEFT_ROLE_AWAIT) break;
+        const uint32_t *args = weft_tables_args(pe->tables, call->first_arg);
+        WEFT_RETURN_IF_ERROR(pe->program->devices->await(pe, args[0], pe->state[args[1]]));
+    }
+    return WEFT_OK;
+}
+
 static void run_task(const weft_pe_t *pe, const weft_task_row_t *task)
 {
     for (uint32_t i = 0; i < task->call_count; ++i) {
         const weft_call_row_t *call = weft_tables_call(pe->tables, task->first_call + i);
-        pe->program->kernels[call->kernel].invoke(pe,
-                                                  weft_tables_args(pe->tables, call->first_arg));
+        const weft_kernel_t *kernel = kernel_of(pe, call);
+        if (kernel->role == (uint32_t)WEFT_ROLE_AWAIT) continue;
+        kernel->invoke(pe, weft_tables_args(pe->tables, call->first_arg));
     }
 }
 
-/* The next shard that can fire, round-robin; false if none can. */
-static bool find_ready(weft_pe_t *pe)
+/* --- lanes ------------------------------------------------------------------------------------- */
+
+/* The shards of the lane that runs. */
+static weft_lane_row_t lane_of(const weft_pe_t *pe)
 {
-    const uint32_t count = pe->tables->shards.count;
-    for (uint32_t i = 0; i < count; ++i) {
-        const uint32_t candidate = (pe->shard + i) % count;
+    if (pe->tables->lanes.count > 0u) return *weft_tables_lane(pe->tables, pe->lane);
+    const weft_lane_row_t all = {.first_shard = 0u, .shard_count = pe->tables->shards.count};
+    return all;
+}
+
+/* Keeps where the lane is in its work, and takes up another. */
+static void switch_to(weft_pe_t *pe, uint32_t lane)
+{
+    uint32_t *words = &pe->state[weft_tables_lane(pe->tables, pe->lane)->state];
+    words[0] = pe->shard;
+    words[1] = pe->next_task;
+    words[2] = pe->firing ? 1u : 0u;
+    words = &pe->state[weft_tables_lane(pe->tables, lane)->state];
+    pe->lane = lane;
+    pe->shard = words[0];
+    pe->next_task = words[1];
+    pe->firing = words[2] != 0u;
+}
+
+static uint32_t shard_after(const weft_lane_row_t *lane, uint32_t shard)
+{
+    return shard + 1u < lane->first_shard + lane->shard_count ? shard + 1u : lane->first_shard;
+}
+
+/* The next shard of a lane that can fire, round-robin; false if none can. */
+static bool find_ready(weft_pe_t *pe, const weft_lane_row_t *lane)
+{
+    uint32_t candidate = pe->shard;
+    for (uint32_t i = 0; i < lane->shard_count; ++i) {
         uint32_t obstacle = 0;
         const weft_shard_row_t *shard = weft_tables_shard(pe->tables, candidate);
         if (find_obstacle(pe, shard, &obstacle) == WEFT_WAITS_FOR_NOTHING) {
             pe->shard = candidate;
             return true;
         }
+        candidate = shard_after(lane, candidate);
     }
     return false;
+}
+
+/* Runs a task of the lane, if one can run. */
+static weft_status_t step_lane(weft_pe_t *pe)
+{
+    const weft_lane_row_t lane = lane_of(pe);
+    if (!pe->firing) {
+        if (!find_ready(pe, &lane)) return WEFT_IDLE;
+        pe->firing = true;
+        pe->next_task = 0u;
+    }
+    const weft_shard_row_t *shard = weft_tables_shard(pe->tables, pe->shard);
+    if (pe->next_task < shard->task_count) {
+        const weft_task_row_t *task =
+            weft_tables_task(pe->tables, shard->first_task + pe->next_task);
+        if (pe->program->devices != NULL) WEFT_RETURN_IF_ERROR(await_jobs(pe, task));
+        run_task(pe, task);
+        pe->next_task += 1u;
+    }
+    if (pe->next_task >= shard->task_count) {
+        WEFT_RETURN_IF_ERROR(finish_firing(pe, shard));
+        pe->firing = false;
+        pe->shard = shard_after(&lane, pe->shard);
+    }
+    return WEFT_OK;
+}
+
+/* The lanes in turn until a task of one has run or failed. The one behind it is next, so that a
+ * device is given its next job soon after its last, whatever the other lanes have to do. */
+static weft_status_t step_lanes(weft_pe_t *pe)
+{
+    const uint32_t count = pe->tables->lanes.count;
+    weft_status_t status = WEFT_IDLE;
+    for (uint32_t i = 0; i < count; ++i) {
+        const weft_status_t found = step_lane(pe);
+        if (weft_status_is_error(found)) return found; /* where it happened stays to be seen */
+        if (found != WEFT_IDLE) status = found;
+        switch_to(pe, pe->lane + 1u < count ? pe->lane + 1u : 0u);
+        if (found == WEFT_OK) break;
+    }
+    return status;
 }
 
 weft_status_t weft_pe_step(weft_pe_t *pe)
@@ -277,23 +392,9 @@ weft_status_t weft_pe_step(weft_pe_t *pe)
     const weft_status_t told = (weft_status_t)weft_port_observe(&pe->told_fault);
     if (pe->fault == WEFT_OK) pe->fault = told;
     if (pe->fault != WEFT_OK) return pe->fault;
-    if (!pe->firing) {
-        if (!find_ready(pe)) return WEFT_IDLE;
-        pe->firing = true;
-        pe->next_task = 0u;
-    }
-    const weft_shard_row_t *shard = weft_tables_shard(pe->tables, pe->shard);
-    if (pe->next_task < shard->task_count) {
-        run_task(pe, weft_tables_task(pe->tables, shard->first_task + pe->next_task));
-        pe->next_task += 1u;
-    }
-    if (pe->next_task >= shard->task_count) {
-        pe->fault = finish_firing(pe, shard);
-        if (pe->fault != WEFT_OK) return pe->fault; /* where it happened stays to be seen */
-        pe->firing = false;
-        pe->shard = (pe->shard + 1u) % pe->tables->shards.count;
-    }
-    return WEFT_OK;
+    const weft_status_t status = pe->tables->lanes.count > 0u ? step_lanes(pe) : step_lane(pe);
+    if (weft_status_is_error(status)) pe->fault = status;
+    return status;
 }
 
 weft_status_t weft_pe_where(const weft_pe_t *pe, weft_where_t *out_where)
@@ -309,7 +410,7 @@ weft_status_t weft_pe_where(const weft_pe_t *pe, weft_where_t *out_where)
 
 weft_status_t weft_pe_fail(weft_pe_t *pe, weft_status_t fault)
 {
-    if (pe == NULL || fault < WEFT_E_ARGUMENT) return WEFT_E_ARGUMENT;
+    if (pe == NULL || !weft_status_is_error(fault)) return WEFT_E_ARGUMENT;
     if (weft_port_observe(&pe->told_fault) == 0u) {
         weft_port_publish(&pe->told_fault, (uint32_t)fault);
     }

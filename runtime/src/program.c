@@ -49,6 +49,11 @@ const uint32_t *weft_tables_args(const weft_tables_t *tables, uint32_t index)
     return words_of(tables) + tables->args.at + index;
 }
 
+const weft_lane_row_t *weft_tables_lane(const weft_tables_t *tables, uint32_t index)
+{
+    return (const weft_lane_row_t *)(words_of(tables) + tables->lanes.at) + index;
+}
+
 /* The rows of a section lie between the head and the end. */
 static bool section_fits(const weft_tables_t *tables, weft_section_t section, size_t row_bytes)
 {
@@ -67,7 +72,8 @@ static bool sections_fit(const weft_tables_t *tables)
            section_fits(tables, tables->channels, sizeof(weft_channel_row_t)) &&
            section_fits(tables, tables->tasks, sizeof(weft_task_row_t)) &&
            section_fits(tables, tables->calls, sizeof(weft_call_row_t)) &&
-           section_fits(tables, tables->args, sizeof(uint32_t));
+           section_fits(tables, tables->args, sizeof(uint32_t)) &&
+           section_fits(tables, tables->lanes, sizeof(weft_lane_row_t));
 }
 
 static bool range_fits(uint32_t first, uint32_t count, uint32_t limit)
@@ -222,19 +228,61 @@ static bool pointer_fits(const weft_tables_t *tables, uint32_t word, uint32_t re
     return (word & WEFT_SLOT_OFFSET_MASK) < slot->frame_bytes;
 }
 
+/* The device is there, and the ticket lies in the state words that no row names. */
+static bool names_device(const weft_tables_t *tables, const weft_kernel_t *kernel,
+                         const uint32_t *args, const weft_program_t *program, uint32_t first_ticket)
+{
+    if (program->devices == NULL || kernel->role > (uint32_t)WEFT_ROLE_AWAIT) return false;
+    if (kernel->arg_count - kernel->pointer_count < WEFT_DEVICE_WORDS) return false;
+    const uint32_t *last = args + kernel->arg_count - WEFT_DEVICE_WORDS;
+    return last[0] < program->devices->count && last[1] >= first_ticket &&
+           last[1] < tables->state_words;
+}
+
 static bool call_is_valid(const weft_tables_t *tables, const weft_call_row_t *call,
-                          const weft_program_t *program, uint32_t read_by_shards)
+                          const weft_program_t *program, const weft_cursor_t *named)
 {
     if (call->kernel >= program->kernel_count) return false;
     const weft_kernel_t *kernel = &program->kernels[call->kernel];
-    if (kernel->invoke == NULL) return false;
+    if (kernel->invoke == NULL && kernel->role != (uint32_t)WEFT_ROLE_AWAIT) return false;
     if (kernel->pointer_count > kernel->arg_count || kernel->pointer_count > 32u) return false;
     if (!range_fits(call->first_arg, kernel->arg_count, tables->args.count)) return false;
     const uint32_t *args = weft_tables_args(tables, call->first_arg);
     for (uint32_t i = 0; i < kernel->pointer_count; ++i) {
-        if (!pointer_fits(tables, args[i], read_by_shards)) return false;
+        if (!pointer_fits(tables, args[i], named->slot)) return false;
         const bool is_written = ((kernel->written >> i) & 1u) != 0u;
         if (is_written && (args[i] & WEFT_PLACE_MASK) == WEFT_IN_CONSTANTS) return false;
+    }
+    return kernel->role == (uint32_t)WEFT_ROLE_COMPUTE ||
+           names_device(tables, kernel, args, program, named->state);
+}
+
+static bool lanes_are_valid(const weft_tables_t *tables, weft_cursor_t *next)
+{
+    uint32_t shard = 0;
+    for (uint32_t i = 0; i < tables->lanes.count; ++i) {
+        const weft_lane_row_t *lane = weft_tables_lane(tables, i);
+        if (lane->shard_count == 0u) return false;
+        if (!takes(&shard, lane->first_shard, lane->shard_count, tables->shards.count) ||
+            !takes(&next->state, lane->state, WEFT_LANE_WORDS, tables->state_words)) {
+            return false;
+        }
+    }
+    return tables->lanes.count == 0u || shard == tables->shards.count;
+}
+
+/* The executive looks for awaits at the start of a task only. */
+static bool awaits_come_first(const weft_tables_t *tables, const weft_program_t *program)
+{
+    for (uint32_t i = 0; i < tables->tasks.count; ++i) {
+        const weft_task_row_t *task = weft_tables_task(tables, i);
+        bool has_started = false;
+        for (uint32_t c = 0; c < task->call_count; ++c) {
+            const weft_call_row_t *call = weft_tables_call(tables, task->first_call + c);
+            const bool is_await = program->kernels[call->kernel].role == (uint32_t)WEFT_ROLE_AWAIT;
+            if (is_await && has_started) return false;
+            has_started = has_started || !is_await;
+        }
     }
     return true;
 }
@@ -249,7 +297,7 @@ static bool rows_are_valid(const weft_tables_t *tables, const weft_program_t *pr
         if (!shard_is_valid(tables, weft_tables_shard(tables, i), &next)) return false;
     }
     if (next.send != tables->sends.count || next.task != tables->tasks.count) return false;
-    if (!sends_are_valid(tables, &next)) return false;
+    if (!sends_are_valid(tables, &next) || !lanes_are_valid(tables, &next)) return false;
     for (uint32_t i = 0; i < tables->channels.count; ++i) {
         if (!channel_is_valid(tables, weft_tables_channel(tables, i))) return false;
     }
@@ -259,9 +307,9 @@ static bool rows_are_valid(const weft_tables_t *tables, const weft_program_t *pr
         if (!range_fits(task->first_call, task->call_count, tables->calls.count)) return false;
     }
     for (uint32_t i = 0; i < tables->calls.count; ++i) {
-        if (!call_is_valid(tables, weft_tables_call(tables, i), program, next.slot)) return false;
+        if (!call_is_valid(tables, weft_tables_call(tables, i), program, &next)) return false;
     }
-    return true;
+    return program->devices == NULL || awaits_come_first(tables, program);
 }
 
 weft_status_t weft_tables_check(const weft_tables_t *tables, uint32_t available_words,

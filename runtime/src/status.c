@@ -14,6 +14,10 @@ const char *weft_status_string(weft_status_t status)
     case WEFT_E_STORAGE: return "storage too small or misaligned";
     case WEFT_E_SEQUENCE: return "channel calls out of sequence";
     case WEFT_E_STOPPED: return "stopped from outside";
+    case WEFT_PENDING: return "pending";
+    case WEFT_E_DEVICE: return "device failure";
+    case WEFT_E_DEADLINE: return "deadline passed";
+    case WEFT_E_CANCELLED: return "cancelled";
     }
     return "unknown status";
 }

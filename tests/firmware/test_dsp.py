@@ -124,26 +124,29 @@ def test_operations(core: FunctionCore, name: str, seed: int) -> None:
     np.testing.assert_array_equal(run(core, name, operands), meaning(*taken) % 2**32)
 
 
+@pytest.mark.parametrize("name", ["requantize_prepared", "requantize_doubled"])
 @settings(max_examples=4 * settings().max_examples)
 @given(seed=seeds)
-def test_requantising(core: FunctionCore, seed: int) -> None:
+def test_requantising(core: FunctionCore, name: str, seed: int) -> None:
     """As TensorFlow Lite Micro does it, over everything that packing lets through."""
+    is_doubled = name == "requantize_doubled"
+    limit = 2**30 if is_doubled else 2**31
     rng = np.random.default_rng(seed)
     shift = rng.integers(2, 32, COUNT)
     near = rng.integers(-300, 300, COUNT) * 2**shift // 2 * 2 + rng.integers(-2, 3, COUNT)
-    sums = np.where(rng.random(COUNT) < 0.6, near, rng.integers(-(2**30), 2**30, COUNT))
-    sums = np.clip(sums, 1 - 2**30, 2**30 - 1)
+    sums = np.where(rng.random(COUNT) < 0.6, near, rng.integers(-limit, limit, COUNT))
+    sums = np.clip(sums, 1 - limit if is_doubled else -limit, limit - 1)
     multiplier = rng.integers(2**30, 2**31, COUNT)
-    ties = rng.choice([2**30, 2**31 - 1, 0, 1], COUNT)  # one half: many ties
-    multiplier = np.where(rng.random(COUNT) < 0.5, ties, multiplier)
+    edges = [2**30, 2**31 - 1, 0, 1] if is_doubled else [2**30, 2**31 - 1]  # one half: many ties
+    multiplier = np.where(rng.random(COUNT) < 0.5, rng.choice(edges, COUNT), multiplier)
     zero = rng.integers(-128, 128, COUNT)
     expected = [
         reference.finished(s, m, -n, Output(int(z), -128, 127))
         for s, m, n, z in zip(sums, multiplier, shift, zero, strict=True)
     ]
-    operands = np.stack([2 * sums, multiplier, 2 ** (32 - shift), zero], axis=1)
-    got = run(core, "requantize_doubled", operands)
-    np.testing.assert_array_equal(signed(got, 32), np.array(expected, np.int64))
+    taken = (2 * sums, multiplier) if is_doubled else (sums, 2 * (multiplier - 2**31))
+    operands = np.stack([*taken, 2 ** (32 - shift), zero], axis=1)
+    np.testing.assert_array_equal(signed(run(core, name, operands), 32), np.array(expected))
 
 
 def test_four_bytes_at_any_address(core: FunctionCore) -> None:

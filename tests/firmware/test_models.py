@@ -85,9 +85,6 @@ def test_image_and_host_are_made_from_one_runtime(toolchain: Toolchain, tmp_path
         assert reported == session.runtime_hash == runtime_hash(program.folder / "runtime")
 
 
-@pytest.mark.xfail(
-    reason="kws takes 70,132 bytes with GCC since kernels are hand-written: docs/benchmarks.md"
-)
 def test_kws_takes_64_kib(toolchain: Toolchain, tmp_path: Path) -> None:
     model = MODELS / "kws_int8.tflite"
     if not model.is_file():

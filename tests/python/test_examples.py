@@ -55,7 +55,8 @@ def run_readme(
 
 def test_every_example_is_tested() -> None:
     folders = {path.name for path in (ROOT / "examples").iterdir() if path.is_dir()}
-    assert set(EXAMPLES) == folders == {"big_little", "embedded", "own_coordinator", "own_mapper"}
+    names = {"big_little", "embedded", "my_accelerator", "own_coordinator", "own_mapper"}
+    assert set(EXAMPLES) == folders == names
 
 
 def test_own_mapper(tmp_path: Path) -> None:
@@ -118,6 +119,47 @@ def test_big_little(tmp_path: Path) -> None:
     assert all("conv1" in tasks and "block1_dw" in tasks for *_, tasks in pes[:3])
     assert "block1_pw" in pes[3][3] and all("conv3" in tasks for *_, tasks in pes[4:])
     assert "450 with the bytes of one PE" in printed
+
+
+def test_my_accelerator(tmp_path: Path) -> None:
+    here, printed = run_readme("my_accelerator", tmp_path)
+    lines = printed.splitlines()
+    assert [line.split(" ")[0] for line in lines[:13]].count("ok") == 12
+    assert lines[10] == "skipped stops a job that is under way"
+    assert "the same bytes" in lines
+    # What the README shows is what is printed.
+    report = re.search(r"^```text\n(.*?)^```$", (here / "README.md").read_text("utf-8"), re.M | re.S)
+    assert report is not None and report[1] in printed
+    for part in ("takes windows of 1x1, not 3x3", "computes no depthwise", "in 5 parts"):
+        assert part in report[1]
+    compared = [line for line in lines if line.startswith("ComparedLayer(")]
+    assert len(compared) == 24
+    assert sum("is_on_device=True" in line for line in compared) >= 8
+    frames = np.load(tmp_path / "device.npy")
+    assert len({frame.tobytes() for frame in frames}) > 10
+
+
+def test_my_accelerator_is_small_and_unknown_to_weft() -> None:
+    folder = ROOT / "examples" / "my_accelerator"
+    files = [path for path in folder.iterdir() if path.is_file() and path.name != "README.md"]
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in files)
+    assert lines <= 200
+    assert not re.findall(r"^\s*(?:from|import) weft", (folder / "lowering.py").read_text(), re.M)
+    for part in ("python/weft", "runtime", "csrc"):
+        for path in (ROOT / part).rglob("*"):
+            if path.suffix in {".py", ".c", ".h", ".toml", ".cpp"}:
+                assert "my_accelerator" not in path.read_text("utf-8"), path
+
+
+def test_my_accelerator_as_machine_code() -> None:
+    pytest.importorskip("unicorn", reason="the Python package unicorn is not installed")
+    model = ROOT / "python" / "weft" / "models" / "digits_int8.tflite"
+    device = str(ROOT / "examples" / "my_accelerator")
+    frame = np.random.default_rng(1).integers(-128, 128, (1, 8, 8, 1)).astype(np.int8)
+    with weft.compile(model, "single-m4").open() as session:
+        expected = session.run(frame)
+    with weft.compile(model, "grid-4x4", pes=2, devices=[device]).open("cortex-m4") as session:
+        assert session.run(frame).tobytes() == expected.tobytes()
 
 
 def need(*commands: str) -> None:

@@ -15,7 +15,7 @@ const uint32_t fixture_words[FIXTURE_WORDS] = {
     FIXTURE_ARENA_BYTES, FIXTURE_CONSTANTS_BYTES, FIXTURE_STATE_WORDS,
     FIXTURE_SLOTS, AT_SLOTS, FIXTURE_SHARDS, AT_SHARDS, FIXTURE_SENDS, AT_SENDS,
     FIXTURE_RETURNS, AT_RETURNS, FIXTURE_CHANNELS, AT_CHANNELS, FIXTURE_TASKS, AT_TASKS,
-    FIXTURE_CALLS, AT_CALLS, FIXTURE_ARGS, AT_ARGS,
+    FIXTURE_CALLS, AT_CALLS, FIXTURE_ARGS, AT_ARGS, 0u, FIXTURE_WORDS,
     /* slots: offset, frame bytes, depth, producers, first return, returns, state */
     A_AT, 4u, 1u, 1u, 0u, 0u, 0u,
     B_AT, B_FRAME, 2u, 1u, 0u, 0u, 3u,
@@ -95,12 +95,12 @@ static void invoke_mark(const weft_pe_t *pe, const uint32_t *args)
 }
 
 static const weft_kernel_t kernels[] = {
-    {invoke_add, 3u, 4u, 1u << 2},
-    {invoke_gather, 2u, 5u, 1u << 1},
-    {invoke_mark, 0u, 1u, 0u},
+    {invoke_add, 3u, 4u, 1u << 2, WEFT_ROLE_COMPUTE},
+    {invoke_gather, 2u, 5u, 1u << 1, WEFT_ROLE_COMPUTE},
+    {invoke_mark, 0u, 1u, 0u, WEFT_ROLE_COMPUTE},
 };
 
-const weft_program_t fixture_program = {"fixture", kernels, 3u, WEFT_TABLES_VERSION};
+const weft_program_t fixture_program = {"fixture", kernels, 3u, WEFT_TABLES_VERSION, NULL};
 
 void *fixture_aligned(size_t size)
 {

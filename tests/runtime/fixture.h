@@ -72,6 +72,8 @@ enum {
     AT_CALLS_AT,
     AT_ARGS_COUNT,
     AT_ARGS_AT,
+    AT_LANE_COUNT,
+    AT_LANES_AT,
     HEAD_WORDS
 };
 

@@ -48,12 +48,12 @@ static void invoke_number(const weft_pe_t *pe, const uint32_t *args)
 enum { BEGIN, MIX, NUMBER, KERNELS };
 
 static const weft_kernel_t kernels[KERNELS] = {
-    {invoke_begin, 1u, 2u, 1u << 0},
-    {invoke_mix, 2u, 3u, 1u << 1},
-    {invoke_number, 1u, 2u, 1u << 0},
+    {invoke_begin, 1u, 2u, 1u << 0, WEFT_ROLE_COMPUTE},
+    {invoke_mix, 2u, 3u, 1u << 1, WEFT_ROLE_COMPUTE},
+    {invoke_number, 1u, 2u, 1u << 0, WEFT_ROLE_COMPUTE},
 };
 
-static const weft_program_t program = {"net", kernels, KERNELS, WEFT_TABLES_VERSION};
+static const weft_program_t program = {"net", kernels, KERNELS, WEFT_TABLES_VERSION, NULL};
 
 /* --- building --------------------------------------------------------------------------------- */
 
@@ -294,6 +294,8 @@ static void write_tables(const net_t *net, uint32_t number_of)
     const uint32_t head[] = {WEFT_TABLES_MAGIC, WEFT_TABLES_VERSION, total, pe->arena_bytes, 0u,
                              pe->state_words};
     memcpy(words, head, sizeof head);
+    words[AT_LANE_COUNT] = 0u;
+    words[AT_LANES_AT] = total;
     put_slots(net, number_of, at[0], at[3], at[4]);
     put_shards(net, number_of, at[1], at[2], at[5], at[6], at[7]);
 }

@@ -23,10 +23,11 @@ static void touch_two(const weft_pe_t *pe, const uint32_t *args)
     *(uint8_t *)weft_pe_arena_at(pe, args[1]) += 1u;
 }
 
-static const weft_kernel_t kernels[] = {
-    {touch_one, 1u, 2u, 1u << 0}, {touch_two, 2u, 3u, 1u << 1}, {touch_one, 1u, 2u, 1u << 0}};
+static const weft_kernel_t kernels[] = {{touch_one, 1u, 2u, 1u << 0, WEFT_ROLE_COMPUTE},
+                                        {touch_two, 2u, 3u, 1u << 1, WEFT_ROLE_COMPUTE},
+                                        {touch_one, 1u, 2u, 1u << 0, WEFT_ROLE_COMPUTE}};
 
-static const weft_program_t program = {"touching", kernels, 3u, WEFT_TABLES_VERSION};
+static const weft_program_t program = {"touching", kernels, 3u, WEFT_TABLES_VERSION, NULL};
 
 /* Both ways between PEs, within one, and two producers of one slot. */
 static net_t *mesh(void)

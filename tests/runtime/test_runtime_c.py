@@ -25,6 +25,7 @@ _USUAL = (
     f"-I{RUNTIME / 'include'}",
     f"-I{RUNTIME / 'port/host'}",
     f"-I{HERE}",
+    *(f"-I{folder}" for folder in sorted(RUNTIME.glob("devices/*"))),
 )
 _RACES = ("-g", "-O1", "-fsanitize=thread")
 _THREADS = "_threads"
@@ -80,6 +81,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
             objects.mkdir(exist_ok=True)
             shared = [path for path in HERE.glob("*.c") if not path.name.startswith("test_")]
             sources = [*RUNTIME.glob("src/*.c"), RUNTIME / "port/host/port.c", *shared]
+            sources += [p for p in RUNTIME.glob("devices/*/*.c") if not p.stem.endswith("_cts")]
             succeed([*VARIANTS[variant].command(), "-c", *sources], objects)
             succeed(["ar", "rcs", archive, *objects.glob("*.o")])
         return archive

@@ -99,7 +99,7 @@ TEST(a_section_of_2_32_words_is_not_an_empty_one)
 {
     enum { ROWS = 8, WORDS = HEAD_WORDS + RETURN_WORDS * ROWS };
     uint32_t words[WORDS] = {WEFT_TABLES_MAGIC, WEFT_TABLES_VERSION, WORDS};
-    for (uint32_t start = AT_SLOTS_AT; start <= AT_ARGS_AT; start += 2u) words[start] = WORDS;
+    for (uint32_t start = AT_SLOTS_AT; start <= AT_LANES_AT; start += 2u) words[start] = WORDS;
     words[AT_RETURNS_AT] = HEAD_WORDS;
     static const uint32_t counts[] = {ROWS, ROWS + 1u, 0x80000000u, 0x80000000u + ROWS};
     for (size_t i = 0; i < COUNT_OF(counts); ++i) {
@@ -114,7 +114,7 @@ TEST(a_section_of_2_32_words_is_not_an_empty_one)
 
 TEST(empty_sections_may_lie_at_the_very_end)
 {
-    corruption_t none[AT_ARGS_AT - AT_SLOT_COUNT + 1];
+    corruption_t none[AT_LANES_AT - AT_SLOT_COUNT + 1];
     for (uint32_t i = 0; i < COUNT_OF(none); ++i) {
         none[i] = (corruption_t){AT_SLOT_COUNT + i, i % 2u == 0u ? 0u : FIXTURE_WORDS};
     }
@@ -194,7 +194,7 @@ static weft_status_t check_with_first_kernel(weft_kernel_t kernel)
     weft_kernel_t kernels[3];
     memcpy(kernels, fixture_program.kernels, sizeof kernels);
     kernels[0] = kernel;
-    const weft_program_t program = {"odd", kernels, 3u, WEFT_TABLES_VERSION};
+    const weft_program_t program = {"odd", kernels, 3u, WEFT_TABLES_VERSION, NULL};
     uint32_t *words = test_exact_copy(fixture_words, sizeof fixture_words);
     const weft_status_t status =
         weft_tables_check((const weft_tables_t *)words, FIXTURE_WORDS, &program);

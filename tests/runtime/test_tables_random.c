@@ -34,11 +34,12 @@ static void touch_mark(const weft_pe_t *pe, const uint32_t *args)
     touch(pe, args, 0u, 1u);
 }
 
-static const weft_kernel_t touching_kernels[] = {
-    {touch_add, 3u, 4u, 1u << 2}, {touch_gather, 2u, 5u, 1u << 1}, {touch_mark, 0u, 1u, 0u}};
+static const weft_kernel_t touching_kernels[] = {{touch_add, 3u, 4u, 1u << 2, WEFT_ROLE_COMPUTE},
+                                                 {touch_gather, 2u, 5u, 1u << 1, WEFT_ROLE_COMPUTE},
+                                                 {touch_mark, 0u, 1u, 0u, WEFT_ROLE_COMPUTE}};
 
 static const weft_program_t touching_program = {"touching", touching_kernels, 3u,
-                                                WEFT_TABLES_VERSION};
+                                                WEFT_TABLES_VERSION, NULL};
 
 static uint32_t mutated(uint32_t word, uint32_t *seed)
 {

@@ -97,7 +97,7 @@ TEST(no_more_slots_than_pointer_words_can_name)
     uint32_t *words = calloc(WORDS + channels, sizeof *words);
     CHECK(words != NULL);
     memcpy(words, fixture_words, HEAD_WORDS * sizeof *words);
-    for (uint32_t i = AT_SLOTS_AT; i <= AT_ARGS_AT; i += 2u) words[i - 1u] = 0u, words[i] = WORDS;
+    for (uint32_t i = AT_SLOTS_AT; i <= AT_LANES_AT; i += 2u) words[i - 1u] = 0u, words[i] = WORDS;
     words[AT_WORD_COUNT] = WORDS + channels;
     words[AT_SLOTS_AT] = HEAD_WORDS;
     words[AT_SHARDS_AT] = HEAD_WORDS + SLOTS * SLOT_WORDS;
@@ -140,7 +140,7 @@ TEST(a_shard_that_would_fire_for_ever_is_refused)
 {
     enum { WORDS = HEAD_WORDS + SHARD_WORDS };
     uint32_t words[WORDS] = {WEFT_TABLES_MAGIC, WEFT_TABLES_VERSION, WORDS};
-    for (uint32_t start = AT_SLOTS_AT; start <= AT_ARGS_AT; start += 2u) words[start] = WORDS;
+    for (uint32_t start = AT_SLOTS_AT; start <= AT_LANES_AT; start += 2u) words[start] = WORDS;
     words[AT_STATE_WORDS] = 1u;
     words[AT_SHARDS_AT] = HEAD_WORDS;
     CHECK_EQ(weft_tables_check((const weft_tables_t *)words, WORDS, &fixture_program), WEFT_OK);

@@ -19,7 +19,11 @@ from weft.exported_graph import graph
 from weft.machines.model import COSTS_BY_KIND
 
 #: Where the samples come from beside one PE: networks whole and cut, many layers and few a PE.
-MACHINES: Sequence[tuple[str, int | None]] = (("grid-4x4", 4), ("grid-4x4", None))
+MACHINES: Sequence[tuple[str, int | None]] = (
+    ("grid-4x4", 4),
+    ("grid-4x4", None),
+    ("spinn2-chip", 40),
+)
 
 _GENERAL_TERMS: Sequence[Callable[[StageSample], float]] = (
     lambda sample: sample.inner,
@@ -102,10 +106,10 @@ def _pixels(sample: StageSample) -> float:
 
 
 def _fit_firings(samples: Sequence[FiringSample]) -> dict[str, Any]:
-    terms = (lambda s: s.firings, lambda s: s.messages, lambda s: s.bytes)
+    keys = ("firing", "task", "message", "byte")
+    terms = (lambda s: s.firings, lambda s: s.tasks, lambda s: s.messages, lambda s: s.bytes)
     fit = fit_terms(samples, terms)
-    firing, message, byte = fit.cycles
-    return {"firing": firing, "message": message, "byte": byte, "firing_error": fit.facts()}
+    return {**dict(zip(keys, fit.cycles, strict=True)), "firing_error": fit.facts()}
 
 
 def fit_terms(samples: Sequence[Any], terms: Sequence[Callable[[Any], float]]) -> Fit:

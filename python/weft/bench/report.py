@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from weft.machines.model import COSTS_BY_KIND
+from weft.machines.model import COSTS_BY_KIND, GENERAL_COSTS
 
 _WIDTH = 120
 
@@ -47,7 +47,7 @@ def cortex_m4_text(report: dict[str, Any]) -> str:
 def costs_text(report: dict[str, Any]) -> str:
     """Of ``weft bench costs``: TOML to paste, and the errors as comments."""
     lines = ["[pe_class.NAME.cost]"]
-    for key in ("mac", "element", "byte", "message", "firing"):
+    for key in GENERAL_COSTS:
         if key in report:
             lines.append(f"{key} = {report[key]:g}")
     for key in COSTS_BY_KIND:

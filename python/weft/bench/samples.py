@@ -40,12 +40,13 @@ class StageSample:
 
 @dataclass(frozen=True)
 class FiringSample:
-    """One PE, the ``firings`` of a frame there, the ``bytes`` that they send, also to the PE
-    itself, their ``messages`` to others, and the ``cycles`` for a frame that are within firings
-    and no stage's."""
+    """One PE, the ``firings`` of a frame there and their ``tasks``, the ``bytes`` that they send,
+    also to the PE itself, their ``messages`` to others, and the ``cycles`` for a frame that are no
+    stage's: within firings, and between them, where messages are taken in."""
 
     name: str
     firings: int
+    tasks: int
     messages: int
     bytes: int
     cycles: int
@@ -95,13 +96,14 @@ def firing_samples(program: Program, work: Work) -> Iterator[FiringSample]:
             f"PE {row['name']} of {program.manifest['model']['name']} on "
             f"{program.manifest['machine']}",
             len(row["shards"]),
+            sum(len(tasks) for tasks in row["shards"]),
             *_sent(own, pe),
             cycles,
         )
 
 
 def _sent(tables: bytes, pe: int) -> tuple[int, int]:
-    """Messages of PE number ``pe`` to others for a frame, one a run, an arrival and a credit, and
+    """Messages of PE number ``pe`` to others for a frame, each a box, an arrival or a credit, and
     bytes to anybody."""
     words = struct.unpack(f"<{len(tables) // 4}I", tables)
 
@@ -115,5 +117,5 @@ def _sent(tables: bytes, pe: int) -> tuple[int, int]:
         outer, inner, size = row[_RUNS]
         sent += outer * inner * size
         if row[0] != pe:
-            messages += (outer * inner if size else 0) + 1
+            messages += 2 if size else 1
     return messages, sent

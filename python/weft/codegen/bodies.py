@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from weft.codegen.elf import ElfFile
-from weft.codegen.thumb import Decoder, Step, UnknownInstructionError
+from weft.codegen.thumb import Step, UnknownInstructionError, steps
 from weft.errors import ImageError
 
 # They take a good stack pointer in place of a bad one, so that none deeper than theirs is used.
@@ -43,7 +43,6 @@ class Bodies:
 
     def __init__(self, elf: ElfFile) -> None:
         self.elf = elf
-        self.decoder = Decoder()
         self._known: dict[int, Body] = {}
         self._active: list[int] = []
 
@@ -97,12 +96,12 @@ class _Walk:
         at = address
         try:
             code = self._bodies.elf.code_from(address)
-            for step in self._bodies.decoder.steps(code, address):
-                if not self._is_new(step.address, depth):
+            for here, step in steps(code, address):
+                if not self._is_new(here, depth):
                     return
-                at = step.address + step.size
-                depth = self._after(step, depth)
-                if not self._goes_on(step, depth):
+                at = here + step.size
+                depth = self._after(step, here, depth)
+                if not self._goes_on(step, here, depth):
                     return
         except UnknownInstructionError as error:
             self._refuse(at, f"nothing is known of what {error} does to it")
@@ -116,54 +115,55 @@ class _Walk:
             self._refuse(address, f"{self._depths[address]} or {depth} bytes are taken there")
         return False
 
-    def _after(self, step: Step, depth: int) -> int:
+    def _after(self, step: Step, here: int, depth: int) -> int:
         """The depth after an instruction."""
         if step.sets_stack and self._name not in _SETS_STACK:
-            self._refuse(step.address, f"{step.text} sets it")
+            self._refuse(here, f"{step.text} sets it")
         after = depth + step.grows
         if after < 0 or (step.is_return and after):
-            self._refuse(step.address, f"{step.text} leaves {after} bytes")
+            self._refuse(here, f"{step.text} leaves {after} bytes")
         self._taken = max(self._taken, after)
         return depth if step.is_return else after  # a return that is skipped pops nothing
 
-    def _goes_on(self, step: Step, depth: int) -> bool:
+    def _goes_on(self, step: Step, here: int, depth: int) -> bool:
         """Notes calls and jumps. Whether the next instruction may follow."""
         if step.is_return:
             self._returns = True
         if step.points_to is not None:
-            self._places.add(step.points_to)
+            self._places.add(here + step.points_to)
         if step.is_computed:
-            self._jump_into_run(step, depth)
+            self._jump_into_run(step, here, depth)
         elif step.is_indirect:
-            self._calls.append(Call(depth, None, step.address))
+            self._calls.append(Call(depth, None, here))
             self._returns |= not step.goes_on  # of a jump, in place of this function
         elif step.calls is not None:
-            return self._call(step, step.calls, depth)
+            return self._call(here, here + step.calls, depth)
         elif step.jumps is not None:
-            if self._bodies.is_entry(step.jumps) and step.jumps not in self._depths:
-                self._returns |= self._call(step, step.jumps, depth)
+            to = here + step.jumps
+            if self._bodies.is_entry(to) and to not in self._depths:
+                self._returns |= self._call(here, to, depth)
             else:
-                self._open.append((step.jumps, depth))
+                self._open.append((to, depth))
         return step.goes_on
 
-    def _jump_into_run(self, step: Step, depth: int) -> None:
+    def _jump_into_run(self, step: Step, here: int, depth: int) -> None:
         """A jump into instructions that follow a place, so far in as a number asks for. Which of
         them it is makes no difference: none before the next jump may touch the stack."""
         elf = self._bodies.elf
         runs = [p for p in sorted(self._places) if elf.function_at(p) == self._name]
         if not runs:
-            self._refuse(step.address, f"{step.text} jumps, and nothing says where to")
+            self._refuse(here, f"{step.text} jumps, and nothing says where to")
         for run in runs:
-            for inside in self._bodies.decoder.steps(elf.code_from(run), run):
+            for _, inside in steps(elf.code_from(run), run):
                 if inside.grows or inside.sets_stack:
-                    self._refuse(step.address, f"{step.text} may jump past {inside.text}")
+                    self._refuse(here, f"{step.text} may jump past {inside.text}")
                 if not inside.goes_on or inside.jumps is not None or inside.is_return:
                     break
             self._open.append((run, depth))
 
-    def _call(self, step: Step, callee: int, depth: int) -> bool:
+    def _call(self, here: int, callee: int, depth: int) -> bool:
         """Whether it comes back."""
-        self._calls.append(Call(depth, callee, step.address))
+        self._calls.append(Call(depth, callee, here))
         return self._bodies.body(callee).returns
 
     def _refuse(self, address: int, why: str) -> NoReturn:

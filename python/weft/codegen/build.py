@@ -19,16 +19,21 @@ from weft.codegen.folder import MeshData, write_sources
 from weft.codegen.images import check_stack, object_sizes, program_stacks
 from weft.codegen.load_map import write_load_map
 from weft.codegen.manifest import FORMAT, MAPPING, write_manifest
-from weft.codegen.mesh_tables import ChannelEnd, PeCode, mesh_tables
-from weft.codegen.program_c import PeData
+from weft.codegen.mesh_tables import ChannelEnd, PeCode, PeTask, mesh_tables
+from weft.codegen.offload_report import offload_rows
+from weft.codegen.program_c import PeData, ProgramDevice
 from weft.codegen.runtime_sources import runtime_hash
 from weft.codegen.stack import StackUse
+from weft.codegen.time_facts import firing_row, firings_of, network_row, task_cycles
 from weft.codegen.toolchain import Toolchain, find_target_toolchain
+from weft.devices.accelerator import Accelerator
 from weft.dialects.fabric import MeshOp
 from weft.kernels.hand_written import HandWritten
 from weft.machines.model import Machine, Pe, PeClass
 from weft.mapping.files import mapping_text
+from weft.mapping.firing_cycles import FiringCycles
 from weft.mapping.mapping import Mapping
+from weft.mapping.timing import Transfer
 from weft.transforms.compilation import Compilation
 from weft.transforms.plan_memory import PeMemory
 
@@ -95,7 +100,7 @@ def place_on(compilation: Compilation, machine: Machine, mapping: Mapping) -> Pl
     memory: Sequence[PeMemory] = compilation.facts["memory"]
     pes = machine.usable()
     names = [f"PE {pe} of {machine.name}" for pe in pes]
-    codes, ends = mesh_tables(mesh, memory, compilation.constants, names)
+    codes, ends = mesh_tables(mesh, memory, compilation.constants, names, compilation.devices)
     return Placed(compilation, machine, mapping, pes, codes, ends)
 
 
@@ -178,7 +183,9 @@ def finish(
     }
     bytes_ = _mesh_data(placed)
     workers = {n: pe for n, pe in bytes_.pes.items() if pe.program}
-    write_sources(placed.compilation, functions, folder, replace(bytes_, pes=workers))
+    devices = _program_devices(placed)
+    workers = {n: replace(pe, has_devices=pe.program in devices) for n, pe in workers.items()}
+    write_sources(placed.compilation, functions, folder, replace(bytes_, pes=workers), devices)
     text = mapping_text(placed.mapping, placed.machine, name)
     (folder / MAPPING).write_text(text, encoding="utf-8", newline="\n")
     pe_classes = {code.number: placed.class_of(code) for code in placed.workers}
@@ -201,11 +208,17 @@ def finish(
         "runtime_sha256": runtime_hash(folder / "runtime"),
         "programs": _programs(placed, measured, versions),
         "pes": [_pe(placed, code, bytes_.pes[code.number], measured) for code in placed.codes],
-        "channels": [_channel(placed.mesh, end) for end in placed.ends],
+        "network": network_row(placed.machine),
+        "channels": _channels(placed),
         "stages": list(placed.mapping.stages),
         "timing": placed.compilation.facts["timing"],
         "packing": _packing(placed.compilation),
         "hand_written": _stages_by_hand(placed),
+        "offload": offload_rows(
+            placed.mesh,
+            placed.compilation.facts.get("decisions", ()),
+            list(placed.mapping.stages),
+        ),
     }
     write_manifest(folder, manifest)
 
@@ -224,6 +237,37 @@ def _measure(
         for name, stack in stacks.items():
             check_stack(f"program {name}", stack, pe_class.stack_bytes)
     return {name: Measured(objects[name], stacks[name]) for name in programs}
+
+
+def _program_devices(placed: Placed) -> dict[str, list[ProgramDevice]]:
+    """The devices of each program that uses any, with room for the jobs that may be under way."""
+    found: dict[str, list[ProgramDevice]] = {}
+    for program in placed.mesh.programs:
+        if program.devices_of is None:
+            continue
+        name = program.sym_name.data
+        codes = [code for code in placed.workers if code.program == name]
+        rows = []
+        for device in placed.compilation.devices[int(program.devices_of.value.data)]:
+            most = max(_jobs_under_way(code, device.index) for code in codes)
+            most = max(most, device.description.facts.jobs_in_flight)
+            rows.append(ProgramDevice(device, 1 << (most - 1).bit_length()))
+        found[name] = rows
+    return found
+
+
+def _jobs_under_way(code: PeCode, device: int) -> int:
+    """Of a device at most, when all shards of a PE are under way."""
+    total = 0
+    for shard in code.shards:
+        devices = {job.number: job.device for task in shard for job in task.jobs}
+        most = now = 0
+        for task in shard:
+            now -= sum(devices[number] == device for number in task.awaits)
+            now += sum(job.device == device for job in task.jobs)
+            most = max(most, now)
+        total += most
+    return total
 
 
 def _hand_written(placed: Placed) -> dict[str, Sequence[str]]:
@@ -246,9 +290,10 @@ def _model_facts(name: str, data: bytes | None) -> dict[str, Any]:
 
 
 def _pe_class(pe_class: PeClass) -> dict[str, Any]:
-    """What it takes to link an image."""
+    """What it takes to link an image, and the clock."""
     return {
         "core": pe_class.core,
+        "clock_hz": pe_class.clock_hz,
         "stack_bytes": pe_class.stack_bytes,
         "memory": [asdict(region) for region in pe_class.memory],
     }
@@ -289,12 +334,14 @@ def _stack(stack: StackUse) -> dict[str, Any]:
 
 
 def _pe(placed: Placed, code: PeCode, data: PeData, measured: AllMeasured) -> dict[str, Any]:
+    timed = firings_of(placed.mesh, placed.compilation.facts["firings"], code.number)
     row: dict[str, Any] = {
         **{k: v for k, v in asdict(data).items() if k.endswith(("_at", "_bytes"))},
         "name": data.name,
         "state_words": data.state_words,
         "program": code.program,
-        "shards": [[_task(t) for t in shard] for shard in code.shards],
+        "shards": [_tasks(f, shard) for f, shard in zip(timed, code.shards, strict=True)],
+        "firings": [firing_row(f, shard) for f, shard in zip(timed, code.shards, strict=True)],
     }
     if code.program is None:
         return row
@@ -303,8 +350,11 @@ def _pe(placed: Placed, code: PeCode, data: PeData, measured: AllMeasured) -> di
     footprint = _footprint(code, pe_class, sizes[code.program] if sizes is not None else None)
     regions = _regions(placed, code, footprint)
     scratch: PeMemory = placed.compilation.facts["memory"][code.number]
+    pe = placed.pes[code.number]
     row |= {
         "pe_class": pe_class.name,
+        "devices": [_device(d) for d in placed.compilation.devices.get(code.number, ())],
+        "node": [pe.x, pe.y],
         "sections": footprint.sections(),
         "scratch_bytes": scratch.scratch_bytes,
         "regions": regions,
@@ -313,22 +363,47 @@ def _pe(placed: Placed, code: PeCode, data: PeData, measured: AllMeasured) -> di
     return row
 
 
-def _channel(mesh: MeshOp, end: ChannelEnd) -> dict[str, Any]:
-    tensor = mesh.tensors[end.op.tensor_index]
+def _device(device: Accelerator) -> dict[str, Any]:
     return {
-        "name": end.op.label.data,
-        "direction": end.op.direction.data,
-        "dtype": tensor.dtype,
-        "shape": list(tensor.shape),
-        "pe": end.pe,
-        "number": end.number,
+        "name": device.name,
+        "kind": device.description.name,
+        "clock_hz": device.description.facts.clock_hz,
     }
 
 
-def _task(task: Any) -> dict[str, Any]:
-    return {
-        "stage": task.stage,
-        "name": task.label,
-        "macs": task.macs,
-        "kernels": list(task.kernels),
-    }
+def _channels(placed: Placed) -> list[dict[str, Any]]:
+    transfers: Sequence[Transfer] = placed.compilation.facts["transfers"]
+    rows = []
+    for end, transfer in zip(placed.ends, transfers, strict=True):
+        tensor = placed.mesh.tensors[end.op.tensor_index]
+        rows.append(
+            {
+                "name": end.op.label.data,
+                "direction": end.op.direction.data,
+                "dtype": tensor.dtype,
+                "shape": list(tensor.shape),
+                "pe": end.pe,
+                "number": end.number,
+                "link": transfer.link,
+                "link_ticks": transfer.ticks,
+            }
+        )
+    return rows
+
+
+def _tasks(firing: FiringCycles, tasks: Sequence[PeTask]) -> list[dict[str, Any]]:
+    rows = []
+    for task, cycles in zip(tasks, task_cycles(firing, tasks), strict=True):
+        row: dict[str, Any] = {
+            "stage": task.stage,
+            "name": task.label,
+            "macs": task.macs,
+            "core_cycles": cycles,
+            "kernels": list(task.kernels),
+        }
+        if task.jobs:
+            row["jobs"] = [asdict(job) for job in task.jobs]
+        if task.awaits:
+            row["awaits"] = list(task.awaits)
+        rows.append(row)
+    return rows

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import functools
+import io
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +41,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Symbol:
-    """A symbol with a name. Bit 0 of the ``address`` of a function is set."""
+    """A symbol with a name. Bit 0 of the ``address`` of a function is set. ``file`` is where a
+    local one is from, as far as the linker says it."""
 
     name: str
     address: int
@@ -46,6 +50,26 @@ class Symbol:
     is_function: bool
     is_global: bool
     is_defined: bool
+    file: str = ""
+
+
+def _symbols(table: SymbolTableSection) -> Iterator[Symbol]:
+    """Local ones follow the name of their file."""
+    file = ""
+    for symbol in table.iter_symbols():
+        if symbol["st_info"]["type"] == "STT_FILE":
+            file = symbol.name
+        is_global = symbol["st_info"]["bind"] in {"STB_GLOBAL", "STB_WEAK"}
+        if symbol.name:
+            yield Symbol(
+                symbol.name,
+                symbol["st_value"],
+                symbol["st_size"],
+                symbol["st_info"]["type"] == "STT_FUNC",
+                is_global,
+                symbol["st_shndx"] != "SHN_UNDEF",
+                "" if is_global else file,
+            )
 
 
 class ElfFile:
@@ -60,35 +84,11 @@ class ElfFile:
             raise ToolchainError(f"{path} is no ELF file: {error}") from None
 
     def _read(self, file: ELFFile) -> None:
-        self.sections = tuple(
-            Section(
-                section.name,
-                section["sh_type"],
-                bool(section["sh_flags"] & SH_FLAGS.SHF_WRITE),
-                section["sh_addr"],
-                section.data_size,
-                b"" if section["sh_type"] == "SHT_NOBITS" else section.data(),
-            )
-            for section in file.iter_sections()
-            if section["sh_flags"] & SH_FLAGS.SHF_ALLOC
-            and section.data_size
-            and not section.name.startswith(_DISCARDED)
-        )
+        self.sections = _sections(file)
         table = file.get_section_by_name(".symtab")
         if not isinstance(table, SymbolTableSection):
             raise ToolchainError(f"{self.path} has no symbol table")
-        self.symbols = tuple(
-            Symbol(
-                symbol.name,
-                symbol["st_value"],
-                symbol["st_size"],
-                symbol["st_info"]["type"] == "STT_FUNC",
-                symbol["st_info"]["bind"] in {"STB_GLOBAL", "STB_WEAK"},
-                symbol["st_shndx"] != "SHN_UNDEF",
-            )
-            for symbol in table.iter_symbols()
-            if symbol.name
-        )
+        self.symbols = tuple(_symbols(table))
         #: (address, bytes) of what a loader puts into memory, by its place there.
         self.loaded = tuple(
             (segment["p_paddr"], segment["p_filesz"])
@@ -135,3 +135,34 @@ class ElfFile:
         starts = sorted(self.functions)
         place = bisect_right(starts, address)
         return self.functions[starts[place - 1]] if place else ""
+
+
+def object_sections(path: Path) -> tuple[Section, ...]:
+    """The sections of an object file. Raises ``ToolchainError`` if it is none."""
+    try:
+        return _sections_of(path.read_bytes())
+    except ELFError as error:
+        raise ToolchainError(f"{path} is no ELF file: {error}") from None
+
+
+# Every program has the objects of the runtime.
+@functools.lru_cache(maxsize=64)
+def _sections_of(contents: bytes) -> tuple[Section, ...]:
+    return _sections(ELFFile(io.BytesIO(contents)))
+
+
+def _sections(file: ELFFile) -> tuple[Section, ...]:
+    return tuple(
+        Section(
+            section.name,
+            section["sh_type"],
+            bool(section["sh_flags"] & SH_FLAGS.SHF_WRITE),
+            section["sh_addr"],
+            section.data_size,
+            b"" if section["sh_type"] == "SHT_NOBITS" else section.data(),
+        )
+        for section in file.iter_sections()
+        if section["sh_flags"] & SH_FLAGS.SHF_ALLOC
+        and section.data_size
+        and not section.name.startswith(_DISCARDED)
+    )

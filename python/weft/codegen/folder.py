@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,13 @@ from weft.codegen.manifest import MANIFEST
 from weft.codegen.program_c import (
     GENERATED,
     PeData,
+    ProgramDevice,
     header_source,
     pes_header,
     pes_source,
     program_source,
 )
+from weft.devices.accelerator import Accelerator
 from weft.dialects.fabric import MeshOp
 from weft.errors import ProgramError
 from weft.kernels.hand_written import HEADER
@@ -96,13 +98,22 @@ def check_target(target: Path) -> None:
 
 
 def write_sources(
-    compilation: Compilation, functions: Mapping[str, FuncOp], folder: Path, data: MeshData
+    compilation: Compilation,
+    functions: Mapping[str, FuncOp],
+    folder: Path,
+    data: MeshData,
+    devices: Mapping[str, Sequence[ProgramDevice]],
 ) -> None:
-    """Writes all but mapping and manifest into the empty ``folder``."""
-    # What builds and tests the runtime alone stays behind.
+    """Writes all but mapping and manifest into the empty ``folder``. ``devices`` are those of each
+    program."""
+    # What builds and tests the runtime alone stays behind, and devices that nobody uses.
     shutil.copytree(
-        runtime_folder(), folder / "runtime", ignore=shutil.ignore_patterns("CMakeLists.txt", "cts")
+        runtime_folder(),
+        folder / "runtime",
+        ignore=shutil.ignore_patterns("CMakeLists.txt", "cts", "devices"),
     )
+    for used in {d.device.description.name: d for all_ in devices.values() for d in all_}.values():
+        _copy_device(used.device, folder)
     _write(folder / "kernels.h", _kernels_header(functions))
     _write(folder / "kernels.c", _kernels_source(compilation, functions))
     (mesh,) = compilation.module.ops
@@ -110,8 +121,10 @@ def write_sources(
     names = [program.sym_name.data for program in mesh.programs]
     for program in mesh.programs:
         name = program.sym_name.data
-        _write(folder / f"{name}.h", header_source(name))
-        _write(folder / f"{name}.c", program_source(name, program, functions))
+        own = devices.get(name, ())
+        _write(folder / f"{name}.h", header_source(name, own))
+        source = program_source(name, program, functions, compilation.kernels, own)
+        _write(folder / f"{name}.c", source)
     _write(folder / "pes.h", pes_header(data.pes))
     _write(folder / "pes.S", pes_source())
     (folder / "tables.bin").write_bytes(data.tables)
@@ -119,6 +132,15 @@ def write_sources(
     _write(folder / "host.c", _host_source(names))
     _write(folder / "CMakeLists.txt", cmake_lists())
     _write(folder / "program.cmake", program_cmake(folder, names, list(data.pes)))
+
+
+def _copy_device(device: Accelerator, folder: Path) -> None:
+    """The C of a device: its sources, and all headers that lie beside them."""
+    about = device.description
+    target = folder / "devices" / about.name
+    target.mkdir(parents=True)
+    for path in {*about.sources, *about.folder.glob("*.h")}:
+        shutil.copyfile(path, target / path.name)
 
 
 def _write(path: Path, text: str) -> None:

@@ -16,9 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from weft.codegen.elf import ElfFile, Section
+from weft.codegen.elf import ElfFile, Section, object_sections
 from weft.codegen.linked import check_linked
 from weft.codegen.linker_script import ENTRY, linker_script
+from weft.codegen.runtime_sources import FOR_DEVICES, device_units
 from weft.codegen.stack import StackUse, worst_stacks
 from weft.codegen.toolchain import C_FLAGS, Toolchain, messages
 from weft.errors import DoesNotFitError, ToolchainError
@@ -113,6 +114,12 @@ class _Source:
     def is_by_hand(self) -> bool:
         """Whether it holds hand-written kernels, of which an image has those that it calls."""
         return self.path.startswith("runtime/kernels/")
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is to be small rather than fast: the check of tables, and the executive, which
+        takes few of a frame's instructions."""
+        return self.path in ("runtime/src/program.c", "runtime/src/pe.c")
 
     @property
     def is_hash(self) -> bool:
@@ -216,8 +223,9 @@ def object_sizes(
         pe = _first_pe(folder, programs)
         build = _Build(folder, pe, toolchain, Path(scratch), optimise, _ANY_HASH)
         build.compile(list(sources.values()))
-        elfs = {s.path: ElfFile(build.scratch / s.object_name) for s in sources.values()}
-    sections = {path: elf.sections for path, elf in elfs.items()}
+        sections = {
+            s.path: object_sections(build.scratch / s.object_name) for s in sources.values()
+        }
     every = {name for kernels in programs.values() for name in kernels}
     found = {}
     for name, kernels in programs.items():
@@ -228,7 +236,8 @@ def object_sizes(
                 continue
             for section in sections.get(source.path, ()):
                 if not _is_left_out(section, every - set(kernels)):
-                    sizes[_object_key(section, source.group)] += section.size
+                    words = -(-section.size // 4)  # what follows may be aligned to one
+                    sizes[_object_key(section, source.group)] += 4 * words
         found[name] = sizes
     return found
 
@@ -264,7 +273,7 @@ class _Build:
         runtime."""
         toolchain = self.toolchain.with_scratch(self.scratch)
         runtime = _hash_of(self.folder, "runtime/**/*")
-        code = _hash_of(self.folder, "*.[ch]") + runtime
+        code = _hash_of(self.folder, "*.[ch]") + _hash_of(self.folder, "devices/**/*") + runtime
 
         def compile_one(source: _Source) -> None:
             out = self.scratch / source.object_name
@@ -278,7 +287,8 @@ class _Build:
     def _flags(self, source: _Source) -> list[str]:
         flags = list(_INCLUDE_FLAGS)
         if not source.path.endswith(".S"):
-            flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, self.optimise]
+            optimise = "-Os" if source.is_small else self.optimise
+            flags = [*C_FLAGS, *_SECTION_FLAGS, *_INCLUDE_FLAGS, "-DWEFT_TRACE=0", optimise]
         if source.is_hash:
             flags.append(f'-DWEFT_RUNTIME_HASH="{self.runtime_hash}"')
         if source.is_of_one_pe:
@@ -333,9 +343,14 @@ def _sources(folder: Path, program: str) -> list[_Source]:
         _Source(f"{program}.c", f"{program}.o", "program"),
         _Source("pes.S", "pes.o", "pe"),
     ]
+    devices = device_units(folder)
     for part, prefix, group in _RUNTIME_PARTS:
         for path in sorted((folder / part).glob("*.c")):
-            sources.append(_Source(f"{part}/{path.name}", f"{prefix}.{path.stem}.o", group))
+            if devices or path.name not in FOR_DEVICES:
+                sources.append(_Source(f"{part}/{path.name}", f"{prefix}.{path.stem}.o", group))
+    for unit in devices:
+        name = unit.removesuffix(".c").replace("/", ".")
+        sources.append(_Source(unit, f"{name}.o", "runtime"))
     return sources
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from weft.codegen.tables import (
     MAX_SLOTS,
     Call,
     ChannelRow,
+    LaneRow,
     PeTables,
     ReturnRow,
     SendRow,
@@ -24,21 +25,31 @@ from weft.codegen.tables import (
     SlotRow,
     slot_word,
 )
+from weft.devices.accelerator import Accelerator
+from weft.dialects.accel import AwaitOp, LaunchOp, YieldOp
 from weft.dialects.fabric import NO_PLACE, ChannelOp, MeshOp, PlaceOp, Route, values_of
 from weft.dialects.pe import (
     BufferOp,
     CallOp,
     ConstantOp,
-    ProgramOp,
     ResultOp,
     ShardOp,
     SlotOp,
     TaskOp,
 )
 from weft.errors import MappingError
-from weft.transforms.plan_memory import PeMemory, channel_bytes, slot_bytes
+from weft.kernels.device import AWAIT
+from weft.transforms.plan_memory import (
+    PeMemory,
+    channel_bytes,
+    kernels_of_pes,
+    program_key,
+    slot_bytes,
+)
 
 _DIRECTIONS = {"in": 0, "out": 1}
+# Tasks that a template has beside its stages.
+_NO_STAGES = ("border", "copy")
 
 
 @dataclass(frozen=True)
@@ -52,12 +63,27 @@ class ChannelEnd:
 
 @dataclass(frozen=True)
 class PeTask:
-    """For reports: the stage that a task is for."""
+    """For reports: the stage that a task is for. ``part`` is its label in the template; None for
+    what is no stage there."""
 
     label: str
     stage: str
     macs: int
     kernels: tuple[str, ...]
+    part: str | None
+    jobs: tuple[PeJob, ...] = ()
+    awaits: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class PeJob:
+    """A job that a task launches: its ``number`` on the PE, which is its label in errors, what it
+    is, the index of its device and the cycles that it takes there."""
+
+    number: int
+    label: str
+    device: int
+    cycles: int
 
 
 @dataclass(frozen=True)
@@ -78,8 +104,11 @@ class _MeshWriter:
         memory: Sequence[PeMemory],
         constants: Mapping[str, np.ndarray[Any, Any]],
         names: Sequence[str],
+        devices: Mapping[int, tuple[Accelerator, ...]],
     ) -> None:
         self.mesh = mesh
+        self.devices = devices
+        self.job_count = [0] * len(memory)
         self.names = names
         self.memory = memory
         self.constants = constants
@@ -115,18 +144,18 @@ class _MeshWriter:
 
     def programs(self) -> dict[int, str]:
         """The program of every PE that has shards, by PE; also numbers the kernels of each."""
-        by_kernels = {tuple(k.data for k in p.kernels): p for p in self.mesh.programs}
-        wanted: dict[int, set[str]] = {}
-        for place in self.places:
-            names = self.shard_of(place).kernel_names
-            wanted.setdefault(place.pe_index, set()).update(names)
+        by_key: dict[Any, str] = {}
+        for program in self.mesh.programs:
+            like = program.devices_of
+            devices = () if like is None else self.devices[int(like.value.data)]
+            key = program_key([k.data for k in program.kernels], devices)
+            by_key[key] = program.sym_name.data
+        shards = {n: s for n, s in self.templates.items() if isinstance(s, ShardOp)}
         found: dict[int, str] = {}
-        for pe, called in sorted(wanted.items()):
-            kernels = tuple(sorted(called))
+        for pe, kernels in kernels_of_pes(self.mesh, shards).items():
             self.kernel_index[pe] = {k: i for i, k in enumerate(kernels)}
             if pe != self.mesh.host_index:
-                program: ProgramOp = by_kernels[kernels]
-                found[pe] = program.sym_name.data
+                found[pe] = by_key[program_key(kernels, self.devices.get(pe, ()))]
         return found
 
     def routes_of_places(self) -> dict[int, list[Route]]:
@@ -153,6 +182,10 @@ class _MeshWriter:
         tables.shards.append(
             ShardRow(self.first_slot[-1], slot_count, len(tables.tasks), len(tasks), 0, len(routes))
         )
+        if place.lane is not None:
+            if int(place.lane.value.data) == len(tables.lanes):
+                tables.lanes.append(LaneRow(len(tables.shards) - 1, 0))
+            tables.lanes[-1].shard_count += 1
         tables.tasks += [(f"{task.stage} {task.label}", calls) for task, calls in tasks]
         self.shards[place.pe_index].append(tuple(task for task, _ in tasks))
 
@@ -163,18 +196,67 @@ class _MeshWriter:
         }
         labels = [label.data for label in place.labels]
         made = []
+        tickets = _Tickets()
         for task in shard.of_type(TaskOp):
             is_stage = task.label.data.isdigit()
             label = labels[int(task.label.data)] if is_stage else task.label.data
             # What is cut out between two stages of a firing is no stage of the model.
             kind = "copy" if task.stage.data == "slice" and not is_stage else task.stage.data
-            calls = [self.call(c, place, slots) for c in task.calls]
+            calls, jobs, awaited = [], [], []
+            for op in task.body.block.ops:
+                if isinstance(op, AwaitOp):
+                    job, ticket = tickets.give_back(op.token)
+                    calls.append(self.awaiting(place, job.device, ticket))
+                    awaited.append(job.number)
+                elif isinstance(op, LaunchOp):
+                    job = self.job(op, place, labels)
+                    jobs.append(job)
+                    calls.append(self.launch(op, job, tickets.take(op.token, job), place, slots))
+                elif isinstance(op, CallOp):
+                    calls.append(self.call(op, place, slots))
+            tickets.hand_on(task)
             names = tuple(sorted({c.kernel_name for c in task.calls}))
-            row = PeTask(label, kind, int(task.macs.value.data), names)
+            is_part = task.stage.data not in _NO_STAGES
+            part = task.label.data if is_part else None
+            macs = int(task.macs.value.data)
+            row = PeTask(label, kind, macs, names, part, tuple(jobs), tuple(awaited))
             made.append((row, calls))
+        self.tables[place.pe_index].tickets += tickets.count
         return made
 
-    def call(self, call: CallOp, place: PlaceOp, slots: Mapping[SSAValue, int]) -> Call:
+    def job(self, op: LaunchOp, place: PlaceOp, labels: Sequence[str]) -> PeJob:
+        pe = place.pe_index
+        number = self.job_count[pe]
+        self.job_count[pe] += 1
+        stage, _, tile = op.label.data.partition(":")
+        label = f"{labels[int(stage)]} tile {tile}"
+        return PeJob(number, label, op.device_index, op.device_cycles)
+
+    def awaiting(self, place: PlaceOp, device: int, ticket: int) -> Call:
+        index = self.kernel_index[place.pe_index][AWAIT.name]
+        return Call(index, (), AWAIT.name, device, self.first_ticket(place) + ticket)
+
+    def launch(
+        self,
+        op: LaunchOp,
+        job: PeJob,
+        ticket: int,
+        place: PlaceOp,
+        slots: Mapping[SSAValue, int],
+    ) -> Call:
+        called = self.call(op, place, slots)
+        return replace(
+            called,
+            words=(*called.words, job.number),
+            device=job.device,
+            ticket=self.first_ticket(place) + ticket,
+        )
+
+    def first_ticket(self, place: PlaceOp) -> int:
+        """Of the shard that is being made: each has its own."""
+        return self.tables[place.pe_index].tickets
+
+    def call(self, call: CallOp | LaunchOp, place: PlaceOp, slots: Mapping[SSAValue, int]) -> Call:
         words = [
             self.pointer(pointer, int(offset), place, slots)
             for pointer, offset in zip(call.pointers, call.byte_offsets.get_values(), strict=True)
@@ -194,7 +276,7 @@ class _MeshWriter:
             at = values_of(place.constants_at)[int(owner.index.value.data)]
             return IN_CONSTANTS | (at + offset)
         assert isinstance(owner, BufferOp)
-        return owner.offset + offset
+        return place.scratch_offset + owner.offset + offset
 
     def add_output_slot(self, channel: ChannelOp) -> None:
         tables = self.tables[channel.pe_index]
@@ -258,7 +340,7 @@ class _MeshWriter:
             source = slot_word(self.first_slot[number] + slots.index(owner), route.source)
         else:
             assert isinstance(owner, BufferOp)
-            source = owner.offset + route.source
+            source = place.scratch_offset + owner.offset + route.source
         return SendRow(
             pe,
             index,
@@ -315,6 +397,37 @@ class _MeshWriter:
         return bytes(blob)
 
 
+class _Tickets:
+    """Numbers for the jobs of a shard that are under way: as few as may be at one time."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._free: list[int] = []
+        self._taken: dict[SSAValue, tuple[PeJob, int]] = {}
+
+    def take(self, token: SSAValue, job: PeJob) -> int:
+        """For a job that is launched."""
+        if not self._free:
+            self._free.append(self.count)
+            self.count += 1
+        ticket = self._free.pop()
+        self._taken[token] = job, ticket
+        return ticket
+
+    def give_back(self, token: SSAValue) -> tuple[PeJob, int]:
+        """Of a job that is awaited: it, and the number that it had."""
+        job, ticket = self._taken.pop(token)
+        self._free.append(ticket)
+        return job, ticket
+
+    def hand_on(self, task: TaskOp) -> None:
+        """What a task yields is known by another name to the tasks behind it."""
+        last = task.body.block.last_op
+        if isinstance(last, YieldOp):
+            for token, outside in zip(last.tokens, task.tokens, strict=True):
+                self._taken[outside] = self._taken.pop(token)
+
+
 def _input_row(slot: SlotOp, index: int) -> ChannelRow:
     """A whole tensor, or the rows of one image within its border."""
     shape, strides = values_of(slot.shape), values_of(slot.strides)
@@ -336,10 +449,11 @@ def mesh_tables(
     memory: Sequence[PeMemory],
     constants: Mapping[str, np.ndarray[Any, Any]],
     names: Sequence[str],
+    devices: Mapping[int, tuple[Accelerator, ...]] | None = None,
 ) -> tuple[list[PeCode], list[ChannelEnd]]:
     """All PEs, the host last if there is one, and the channels in the order of the model. ``names``
-    are those of the PEs in messages.
+    are those of the PEs in messages, ``devices`` what they have, by number.
 
     Raises ``MappingError`` if a PE has more slots or memory than tables can hold.
     """
-    return _MeshWriter(mesh, memory, constants, names).run()
+    return _MeshWriter(mesh, memory, constants, names, devices or {}).run()

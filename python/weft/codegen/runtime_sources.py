@@ -31,3 +31,13 @@ def runtime_units(folder: Path) -> list[str]:
         for part in ("src", "kernels")
         for path in sorted((folder / part).glob("*.c"))
     ]
+
+
+def device_units(folder: Path) -> list[str]:
+    """The C files of the devices that a compiled ``folder`` uses, as paths below it."""
+    found = sorted((folder / "devices").glob("*/*.c"))
+    return [path.relative_to(folder).as_posix() for path in found]
+
+
+#: Files of ``src`` that serve devices: whoever uses none may leave them out.
+FOR_DEVICES = ("device.c", "device_copy.c", "pe_devices.c")

@@ -6,13 +6,14 @@ from __future__ import annotations
 import struct
 from dataclasses import astuple, dataclass, field
 
-MAGIC, VERSION = 0x54465457, 2
+MAGIC, VERSION = 0x54465457, 3
 IN_SLOT, IN_CONSTANTS = 1 << 30, 1 << 31
 SLOT_SHIFT = 22
 MAX_SLOTS, MAX_SLOT_BYTES = 256, 1 << SLOT_SHIFT
 # Behind it, a pointer word would name a slot.
 MAX_ARENA_BYTES = IN_SLOT
-_HEAD_WORDS = 22
+_HEAD_WORDS = 24
+LANE_WORDS = 3
 
 #: The words of a row, and what they are for.
 Row = tuple[tuple[int, ...], str]
@@ -91,18 +92,31 @@ class ChannelRow:
     row_stride: int
 
 
+@dataclass
+class LaneRow:
+    """Shards that share scratch memory, so that they never fire at the same time."""
+
+    first_shard: int
+    shard_count: int
+    state: int = 0
+
+
 @dataclass(frozen=True)
 class Call:
-    """One call: index of the kernel in its program, and its argument words."""
+    """One call: index of the kernel in its program, and its argument words. Launches and awaits
+    have a ``device``, and a ``ticket``, counted from the PE's first."""
 
     kernel: int
     words: tuple[int, ...]
     comment: str = ""
+    device: int = 0
+    ticket: int | None = None
 
 
 @dataclass
 class PeTables:
-    """All rows of one PE. ``tasks`` holds the calls of each, with a comment."""
+    """All rows of one PE. ``tasks`` holds the calls of each, with a comment;
+    ``tickets`` is how many state words calls name, from ``first_ticket`` on."""
 
     arena_bytes: int = 0
     constants_bytes: int = 0
@@ -112,6 +126,13 @@ class PeTables:
     returns: list[ReturnRow] = field(default_factory=list)
     channels: list[ChannelRow] = field(default_factory=list)
     tasks: list[tuple[str, list[Call]]] = field(default_factory=list)
+    lanes: list[LaneRow] = field(default_factory=list)
+    tickets: int = 0
+
+    @property
+    def first_ticket(self) -> int:
+        """The state word behind those of all rows, once there are all."""
+        return self.assign_state() - self.tickets
 
     def assign_state(self) -> int:
         """Gives every row its state words; how many there are."""
@@ -125,7 +146,10 @@ class PeTables:
         for send in self.sends:
             send.state = next_word
             next_word += 1
-        return next_word
+        for lane in self.lanes:
+            lane.state = next_word
+            next_word += LANE_WORDS
+        return next_word + self.tickets
 
     def sections(self) -> list[Section]:
         """Rows with comments by section, in the order in which they are laid out."""
@@ -133,12 +157,16 @@ class PeTables:
         calls: list[Row] = []
         args: list[Row] = []
         arg_count = 0
+        first_ticket = self.first_ticket
         for comment, made in self.tasks:
             tasks.append(((len(calls), len(made)), comment))
             for call in made:
                 calls.append(((call.kernel, arg_count), call.comment))
-                args.append((call.words, f"{comment}: {call.comment}"))
-                arg_count += len(call.words)
+                words = call.words
+                if call.ticket is not None:
+                    words = (*words, call.device, first_ticket + call.ticket)
+                args.append((words, f"{comment}: {call.comment}"))
+                arg_count += len(words)
         plain: list[Section] = [
             (name, [(astuple(row), "") for row in rows])
             for name, rows in (
@@ -149,7 +177,8 @@ class PeTables:
                 ("channels", self.channels),
             )
         ]
-        return [*plain, ("tasks", tasks), ("calls", calls), ("args", args)]
+        lanes: list[Row] = [(astuple(lane), "") for lane in self.lanes]
+        return [*plain, ("tasks", tasks), ("calls", calls), ("args", args), ("lanes", lanes)]
 
     def head(self, sections: list[Section]) -> list[int]:
         """The words before the sections."""

@@ -6,6 +6,8 @@ Capstone decodes. What an instruction does that is not known here is refused, ne
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +17,15 @@ from capstone import arm
 
 # Its bindings have no types.
 capstone: Any = untyped_capstone
+_of_thread = threading.local()
 
 _PUSHES = {arm.ARM_INS_PUSH: 4, arm.ARM_INS_VPUSH: 0}
 _POPS = {arm.ARM_INS_POP: 4, arm.ARM_INS_VPOP: 0}
 _ALWAYS = (arm.ARM_CC_INVALID, arm.ARM_CC_AL)
 _SHORT_BRANCHES = (arm.ARM_INS_CBZ, arm.ARM_INS_CBNZ)
 _TABLE_BRANCHES = (arm.ARM_INS_TBB, arm.ARM_INS_TBH)
+# Far from 0, so that jumps back end above it.
+_DECODED_AT = 1 << 28
 # Instructions that are decoded together, most of which are used, and bytes that hold as many.
 _TOGETHER, _BYTES = 12, 48
 
@@ -31,17 +36,16 @@ class UnknownInstructionError(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """One instruction.
+    """One instruction, wherever it lies: places in code are bytes from its own address.
 
     ``grows`` are bytes that it takes from the stack, negative if it gives some back. It calls
-    ``calls`` or jumps to ``jumps``, by address; through a pointer if ``is_indirect``, which is a
-    call if ``goes_on``. ``is_return`` leaves the function; ``goes_on`` says whether the next
+    ``calls`` or jumps to ``jumps``; through a pointer if ``is_indirect``, which is a call if
+    ``goes_on``. ``is_return`` leaves the function; ``goes_on`` says whether the next
     instruction may follow, and ``sets_stack`` that the stack pointer is taken from a register.
     ``is_computed`` is a jump to an address out of the stack, where the function has put it;
-    ``points_to`` is the address in code that the instruction takes.
+    ``points_to`` is the place in code whose address the instruction takes.
     """
 
-    address: int
     size: int
     text: str
     grows: int = 0
@@ -55,28 +59,46 @@ class Step:
     goes_on: bool = True
 
 
-class Decoder:
-    """Decodes machine code, for one thread."""
+def steps(code: bytes, address: int) -> Iterator[tuple[int, Step]]:
+    """The instructions of ``code``, which lies at ``address``, up to where decoding ends, each with
+    its address.
 
-    def __init__(self) -> None:
+    Raises ``UnknownInstructionError``, with the instruction's text, where it comes to one.
+    """
+    at = 0
+    while True:
+        found = _decoded(code[at : at + _BYTES], (address + at) % 4)
+        if not found:
+            return
+        for step in found:
+            if isinstance(step, str):
+                raise UnknownInstructionError(step)
+            yield address + at, step
+            at += step.size
+
+
+# Images of one process have most of their code in common: the runtime and many kernels.
+@functools.lru_cache(maxsize=4096)
+def _decoded(piece: bytes, place: int) -> tuple[Step | str, ...]:
+    """The first instructions of ``piece``, which begins at this byte of a word; the text of one
+    that is not known, which is the last then."""
+    found = list(_capstone().disasm(piece, _DECODED_AT + place, _TOGETHER))
+    steps: list[Step | str] = []
+    for it in found[: _whole(found)]:
+        try:
+            steps.append(_step(it))
+        except UnknownInstructionError as error:
+            return (*steps, str(error))
+    return tuple(steps)
+
+
+def _capstone() -> Any:
+    """This thread's."""
+    if not hasattr(_of_thread, "capstone"):
         mode = capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS
-        self._capstone = capstone.Cs(capstone.CS_ARCH_ARM, mode)
-        self._capstone.detail = True
-
-    def steps(self, code: bytes, address: int) -> Iterator[Step]:
-        """The instructions of ``code``, which lies at ``address``, up to where decoding ends.
-
-        Raises ``UnknownInstructionError``, with the instruction's text, where it comes to one.
-        """
-        at = 0
-        while True:
-            piece = code[at : at + _BYTES]
-            found = list(self._capstone.disasm(piece, address + at, _TOGETHER))
-            whole = found[: _whole(found)]
-            yield from map(_step, whole)
-            if not whole:
-                return
-            at = whole[-1].address + whole[-1].size - address
+        _of_thread.capstone = capstone.Cs(capstone.CS_ARCH_ARM, mode)
+        _of_thread.capstone.detail = True
+    return _of_thread.capstone
 
 
 def _whole(found: list[Any]) -> int:
@@ -94,21 +116,21 @@ def _step(it: Any) -> Step:
     grows = _growth(it)
     if grows is None:
         if it.id == arm.ARM_INS_MOV:
-            return Step(it.address, it.size, text, sets_stack=True)
+            return Step(it.size, text, sets_stack=True)
         raise UnknownInstructionError(text)
     if grows and not is_always and not flow.get("is_return"):
         raise UnknownInstructionError(text)  # after it, nobody could tell where the stack is
-    return Step(it.address, it.size, text, grows, **flow)
+    return Step(it.size, text, grows, **flow)
 
 
 def _flow(it: Any, is_always: bool) -> dict[str, Any]:
     operands = it.operands
     if it.id == arm.ARM_INS_BL:
-        return {"calls": operands[0].imm}
+        return {"calls": operands[0].imm - it.address}
     if it.id == arm.ARM_INS_B:
-        return {"jumps": operands[0].imm, "goes_on": not is_always}
+        return {"jumps": operands[0].imm - it.address, "goes_on": not is_always}
     if it.id in _SHORT_BRANCHES:
-        return {"jumps": operands[1].imm}
+        return {"jumps": operands[1].imm - it.address}
     if it.id == arm.ARM_INS_BLX:
         return {"is_indirect": True}
     if it.id == arm.ARM_INS_BX:
@@ -156,9 +178,9 @@ def _bytes_of(it: Any) -> int:
 
 
 def _place_in_code(it: Any) -> int | None:
-    """The address that ADR takes, whose wide forms are an addition to the program counter and a
-    subtraction from it (ARMv7-M Architecture Reference Manual A7.7.7)."""
-    here = (it.address + 4) & ~3
+    """The place whose address ADR takes. Its wide forms are an addition to the program counter and
+    a subtraction from it (ARMv7-M Architecture Reference Manual A7.7.7)."""
+    here = ((it.address + 4) & ~3) - it.address
     last = it.operands[-1] if it.operands else None
     if last is None or last.type != arm.ARM_OP_IMM:
         return None

@@ -141,7 +141,8 @@ class PlaceOp(IRDLOperation):
     """A template on a PE. ``reads`` and ``writes`` are tensor numbers, their ``_from`` the first
     corners of the boxes, one after the other; extents are the template's. ``labels`` name its
     stages. Memory gets its addresses later: ``slots_at`` in the arena, ``constants_at`` in the
-    PE's constants."""
+    PE's constants. Places of one ``lane`` of a PE never fire at the same time, and share the
+    scratch memory at ``scratch_at``; without lanes all do, at the start."""
 
     name = "fabric.place"
     template = prop_def(SymbolRefAttr)
@@ -155,12 +156,15 @@ class PlaceOp(IRDLOperation):
     writes_from = prop_def(DenseArrayBase[I64])
     slots_at = opt_prop_def(DenseArrayBase[I64])
     constants_at = opt_prop_def(DenseArrayBase[I64])
+    lane = opt_prop_def(IntegerAttr[I64])
+    scratch_at = opt_prop_def(IntegerAttr[I64])
     traits = lazy_traits_def(lambda: (HasParent(MeshOp),))
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = (
         "$template `on` $pe $labels `reads` $reads `from` $reads_from `depth` $depths "
         "`writes` $writes `from` $writes_from `constants` $constants "
-        "(`slots_at` $slots_at^)? (`constants_at` $constants_at^)? attr-dict"
+        "(`slots_at` $slots_at^)? (`constants_at` $constants_at^)? "
+        "(`lane` $lane^)? (`scratch_at` $scratch_at^)? attr-dict"
     )
 
     @property
@@ -170,6 +174,11 @@ class PlaceOp(IRDLOperation):
     @property
     def pe_index(self) -> int:
         return int(self.pe.value.data)
+
+    @property
+    def scratch_offset(self) -> int:
+        """Of its scratch memory in the arena, in bytes."""
+        return 0 if self.scratch_at is None else int(self.scratch_at.value.data)
 
     def verify_(self) -> None:
         if len(self.depths) != len(self.reads):

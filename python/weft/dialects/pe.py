@@ -36,10 +36,13 @@ from xdsl.irdl import (
     result_def,
     traits_def,
     var_operand_def,
+    var_result_def,
 )
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from weft.dialects.accel import AwaitOp, LaunchOp, TokenType, YieldOp
+from weft.kernels.device import AWAIT
 from weft.kernels.view import ITEM_BYTES
 
 _Op = TypeVar("_Op", bound=Operation)
@@ -187,16 +190,19 @@ def _verify_view(op: SlotOp | ResultOp, size: int) -> None:
 
 @irdl_op_definition
 class CallOp(IRDLOperation):
-    """Calls a kernel with pointers (operand plus byte offset) and numbers, in its order."""
+    """Calls a kernel with pointers (operand plus byte offset) and numbers, in its order. ``spans``
+    says how many bytes it touches from each pointer on, where that is known."""
 
     name = "pe.call"
     kernel = prop_def(SymbolRefAttr)
     pointers = var_operand_def(MemRefType)
     byte_offsets = prop_def(DenseArrayBase[I64])
     numbers = prop_def(DenseArrayBase[I64])
+    spans = opt_prop_def(DenseArrayBase[I64])
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = (
-        "$kernel `(` $pointers `)` `+` $byte_offsets `with` $numbers attr-dict `:` type($pointers)"
+        "$kernel `(` $pointers `)` `+` $byte_offsets (`over` $spans^)? `with` $numbers attr-dict "
+        "`:` type($pointers)"
     )
 
     def __init__(
@@ -205,6 +211,7 @@ class CallOp(IRDLOperation):
         pointers: Sequence[SSAValue],
         byte_offsets: Sequence[int],
         numbers: Sequence[int],
+        spans: Sequence[int] | None = None,
     ) -> None:
         super().__init__(
             operands=[list(pointers)],
@@ -212,6 +219,7 @@ class CallOp(IRDLOperation):
                 "kernel": SymbolRefAttr(kernel),
                 "byte_offsets": DenseArrayBase.from_list(i64, list(byte_offsets)),
                 "numbers": DenseArrayBase.from_list(i64, list(numbers)),
+                "spans": None if spans is None else DenseArrayBase.from_list(i64, list(spans)),
             },
         )
 
@@ -236,18 +244,25 @@ class CallOp(IRDLOperation):
 
 @irdl_op_definition
 class TaskOp(IRDLOperation):
-    """Calls that run to completion, one after another. ``stage`` is the kind of stage it is for."""
+    """Calls that run to completion, one after another. ``stage`` is the kind of stage it is for.
+
+    It starts when the jobs are done that it awaits. Its results are the tokens of jobs that it
+    launches and others await.
+    """
 
     name = "pe.task"
     label = prop_def(StringAttr)
     stage = prop_def(StringAttr)
     macs = prop_def(IntegerAttr[I64])
     body = region_def("single_block")
+    tokens = var_result_def(TokenType)
     traits = lazy_traits_def(lambda: (HasParent(ShardOp), NoTerminator()))
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "$stage $label `macs` $macs attr-dict-with-keyword $body"
+    assembly_format = (
+        "$stage $label `macs` $macs (`->` type($tokens)^)? attr-dict-with-keyword $body"
+    )
 
-    def __init__(self, label: str, stage: str, macs: int, body: Region) -> None:
+    def __init__(self, label: str, stage: str, macs: int, body: Region, tokens: int = 0) -> None:
         super().__init__(
             properties={
                 "label": StringAttr(label),
@@ -255,11 +270,26 @@ class TaskOp(IRDLOperation):
                 "macs": IntegerAttr(macs, i64),
             },
             regions=[body],
+            result_types=[[TokenType()] * tokens],
         )
 
     @property
     def calls(self) -> Iterator[CallOp]:
         return (op for op in self.body.block.ops if isinstance(op, CallOp))
+
+    @property
+    def launches(self) -> Iterator[LaunchOp]:
+        return (op for op in self.body.block.ops if isinstance(op, LaunchOp))
+
+    @property
+    def awaits(self) -> Iterator[AwaitOp]:
+        return (op for op in self.body.block.ops if isinstance(op, AwaitOp))
+
+    def verify_(self) -> None:
+        last = self.body.block.last_op
+        yielded = list(last.tokens) if isinstance(last, YieldOp) else []
+        if len(yielded) != len(self.tokens):
+            raise VerifyException(f"task {self.label.data} gives {len(self.tokens)} tokens")
 
 
 @irdl_op_definition
@@ -289,8 +319,11 @@ class ShardOp(IRDLOperation):
 
     @property
     def kernel_names(self) -> list[str]:
-        """Of the kernels that it calls, sorted."""
-        return sorted({c.kernel_name for task in self.of_type(TaskOp) for c in task.calls})
+        """Of the kernels that it calls, launches and awaits among them, sorted."""
+        tasks = self.of_type(TaskOp)
+        names = {call.kernel_name for task in tasks for call in task.calls}
+        names |= {launch.kernel_name for task in tasks for launch in task.launches}
+        return sorted(names | {AWAIT.name for task in tasks for _ in task.awaits})
 
     def verify_(self) -> None:
         """Buffers alive at one time must not overlap. Quadratic in the buffers of one shard."""
@@ -308,14 +341,16 @@ class ShardOp(IRDLOperation):
 
 @irdl_op_definition
 class ProgramOp(IRDLOperation):
-    """Code of one kind of PE: the kernels that it can call, by name, in the order of its table."""
+    """Code of one kind of PE: the kernels that it can call, by name, in the order of its table, and
+    the devices that it may use, which are those of PE number ``devices_of``."""
 
     name = "pe.program"
     sym_name = prop_def(SymbolNameConstraint())
     kernels = prop_def(ArrayAttr[StringAttr])
+    devices_of = opt_prop_def(IntegerAttr[I64])
     traits = traits_def(SymbolOpInterface())
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "$sym_name $kernels attr-dict-with-keyword"
+    assembly_format = "$sym_name $kernels (`devices` `of` $devices_of^)? attr-dict-with-keyword"
 
     def verify_(self) -> None:
         names = [k.data for k in self.kernels]

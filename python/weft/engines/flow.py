@@ -6,44 +6,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
-from weft import _native
-from weft.engines.session import Array, Session
-from weft.engines.waits import stages_text
-from weft.errors import EngineError
+from weft.engines.program_session import End, ProgramSession
+from weft.engines.session import Array
 from weft.program import Program
 
-#: An end for the outside: PE, and number of the channel there.
-End = tuple[int, int]
 
-
-class StreamSession(Session):
+class StreamSession(ProgramSession):
     """Feeds and fetches the frames of a stream. What makes its PEs work is in ``_wait``."""
 
-    _library: _native.Library
-    _stream: _native.Stream | None
-
     def __init__(self, program: Program, places: Sequence[str] | None = None) -> None:
-        super().__init__(program)
-        self._places = list(places or [pe["name"] for pe in program.pes])
-        ends = [(c["direction"], (c["pe"], c["number"])) for c in program.manifest["channels"]]
-        self._inputs = [end for direction, end in ends if direction == "in"]
-        self._outputs = [end for direction, end in ends if direction == "out"]
+        super().__init__(program, places)
         self._unfed: deque[tuple[End, Array]] = deque()
-        self._call = 0
-
-    @property
-    def runtime_hash(self) -> str:
-        """SHA-256 of the runtime sources in the loaded library."""
-        return self._library.runtime_hash
-
-    def _open_stream(self) -> _native.Stream:
-        if self._stream is None:
-            raise EngineError("the session is closed; open the program again")
-        return self._stream
 
     def _begin(self) -> int:
         """Drops what earlier calls left under way; the number of the call that begins.
@@ -51,7 +27,7 @@ class StreamSession(Session):
         A call may have ended anywhere, at an interrupt from the keyboard: only the stream knows
         what went in and out. A frame that some inputs lack is made up with what lies there.
         """
-        self._call += 1
+        call = super()._begin()
         self._unfed.clear()
         stream = self._open_stream()
         frames = max(stream.passed(*end) for end in (*self._inputs, *self._outputs))
@@ -65,7 +41,7 @@ class StreamSession(Session):
             unfed = [end for end in self._inputs if stream.passed(*end) < frames]
             missing = [end for end in self._outputs if stream.passed(*end) < frames]
             if not unfed and not missing:
-                return self._call
+                return call
             self._wait(unfed[0] if unfed else None, missing[0] if missing else None)
 
     def _run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -102,10 +78,6 @@ class StreamSession(Session):
                 yield self._fetch()
                 self._check_call(call)
 
-    def _check_call(self, call: int) -> None:
-        if self._call != call:
-            raise EngineError("another call on this session has ended the stream")
-
     def _put(self, inputs: Sequence[Array]) -> None:
         self._unfed.extend(zip(self._inputs, inputs, strict=True))
 
@@ -139,30 +111,7 @@ class StreamSession(Session):
             results.append(result)
         return results
 
-    def _oldest(self, stream: _native.Stream) -> int:
-        """The number of the frame that comes out next."""
-        return min(stream.passed(*end) for end in self._outputs)
-
     @abstractmethod
     def _wait(self, feeding: End | None, output: End | None) -> None:
         """Until the output has a frame or the input has room. Results that are there go out before
         a failure is told."""
-
-    def _check_failure(self, stream: _native.Stream) -> None:
-        pe, status, shard, task, frame = stream.failure()
-        if pe < 0:
-            return
-        row = self._rows()[pe]
-        tasks = row["shards"][shard] if shard < len(row["shards"]) else []
-        raise EngineError(
-            f"frame {frame}: PE {row['name']} ({stages_text(tasks[task : task + 1] or tasks)}): "
-            f"{self._library.status_string(status)}"
-        )
-
-    def _rows(self) -> list[dict[str, Any]]:
-        """The manifest's rows of all PEs, named by where they are."""
-        names = iter(self._places)
-        return [
-            row if row["program"] is None else {**row, "name": next(names)}
-            for row in self.program.manifest["pes"]
-        ]

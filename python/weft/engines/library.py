@@ -16,13 +16,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from weft.codegen.runtime_sources import runtime_hash
+from weft.codegen.runtime_sources import device_units, runtime_hash
 from weft.codegen.toolchain import C_FLAGS, Toolchain, find_host_compiler
 from weft.errors import ToolchainError
 from weft.paths import cache_folder
 from weft.program import Program
 
-_FLAGS = (*C_FLAGS, "-O3", "-march=native", "-fPIC")
+#: How generated code and the runtime are compiled for this machine.
+OPTIMISE = ("-O3", "-march=native")
 _INCLUDES = ("-I", ".", "-I", "runtime/include", "-I", "runtime/port/host")
 _RUNTIME = "runtime/"
 
@@ -45,7 +46,7 @@ def _sources(program: Program) -> list[str]:
     for part in ("src", "kernels", "port/host"):
         folder = program.folder / "runtime" / part
         files += sorted(f"runtime/{part}/{path.name}" for path in folder.glob("*.c"))
-    return files
+    return [*files, *device_units(program.folder)]
 
 
 def _key(program: Program, compiler: Toolchain, flags: tuple[str, ...]) -> str:
@@ -72,7 +73,9 @@ def build_library(program: Program, sources: Sequence[str], extra_flags: Sequenc
     """A shared library of some of a program's C files (paths below its folder), cached."""
     compiler = find_host_compiler()
     flags = (
-        *_FLAGS,
+        *C_FLAGS,
+        *OPTIMISE,
+        "-fPIC",
         *extra_flags,
         f'-DWEFT_RUNTIME_HASH="{runtime_hash(program.folder / "runtime")}"',
     )

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from weft import _native
-from weft.engines.flow import End, StreamSession
+from weft.engines.flow import StreamSession
 from weft.engines.library import forget, host_library
+from weft.engines.program_session import End
 from weft.engines.waits import describe_waits
 from weft.errors import EngineError, ProgramError, ToolchainError
 from weft.program import Program
@@ -23,8 +24,11 @@ from weft.program import Program
 FRAME_SECONDS = 600.0
 # How long results from before a failure may take to come out.
 SETTLE_SECONDS = 10.0
-# weft_status_t of a PE that was ended from outside.
-_STOPPED = 9
+
+# What a job of a device may take at most, unless the caller says otherwise; ticks that a clock can
+# tell.
+DEVICE_SECONDS = 30
+_MOST_TICKS = (1 << 31) - 1
 
 _epochs = itertools.count(1)
 
@@ -44,9 +48,14 @@ def new_stream(
     program: Program,
     epoch: int | None = None,
     foreign: Mapping[int, tuple[memoryview, memoryview]] | None = None,
+    *,
+    has_clock: bool = False,
+    device_deadline: int = DEVICE_SECONDS * 1_000_000,
 ) -> tuple[_native.Library, _native.Stream]:
     """The PEs of a program, ready to be stepped. ``foreign`` gives arena and counters of those, by
-    number, that somebody else steps.
+    number, that somebody else steps. With such, or if the caller ``has_clock``, there are no
+    workers: the caller steps PEs and delivers what they say. ``device_deadline`` is what a job of a
+    device may take at most, in microseconds or, with a clock, in cycles of its PE.
 
     Raises ``ToolchainError`` if the host library cannot be built, ``ProgramError`` if the folder
     is damaged.
@@ -59,7 +68,9 @@ def new_stream(
     tables = memoryview(_data(program, "tables.bin"))
     constants = memoryview(_data(program, "constants.bin"))
     numbers = {name: i for i, name in enumerate(library.program_names)}
-    stream = _native.Stream(library, next(_epochs) if epoch is None else epoch)
+    stream = _native.Stream(
+        library, next(_epochs) if epoch is None else epoch, min(device_deadline, _MOST_TICKS)
+    )
     try:
         for number, pe in enumerate(program.manifest["pes"]):
             data = (
@@ -73,6 +84,8 @@ def new_stream(
                 stream.add(*data)
     except (RuntimeError, IndexError, KeyError) as error:
         raise ProgramError(f"{program.folder} is damaged ({error}); compile it again") from None
+    if has_clock:
+        stream.step_by_clock()
     stream.connect()
     return library, stream
 
@@ -98,21 +111,34 @@ class NativeSession(StreamSession):
         workers: _native.Workers | None = None,
         places: Sequence[str] | None = None,
         on_close: Callable[[NativeSession], None] | None = None,
+        device_seconds: float | None = None,
     ) -> None:
         """``workers`` are shared with other sessions; without them the session has its own.
-        ``places`` says where its PEs are, if not where the program was compiled for."""
+        ``places`` says where its PEs are, if not where the program was compiled for.
+        ``device_seconds`` is what a job of a device may take at most, ``DEVICE_SECONDS`` if it is
+        not given."""
         super().__init__(program, places)
+        seconds = DEVICE_SECONDS if device_seconds is None else device_seconds
+        self._device_deadline = max(1, round(seconds * 1_000_000))
         self.pes: tuple[Any, ...] = ()
         self._on_close = on_close
         if threads is None:
             threads = (os.cpu_count() or 1) if len(program.pes) > 1 else 0
         if threads < 0:
             raise EngineError(f"a session cannot have {threads} threads")
-        self._library, stream = new_stream(program)
-        self._stream = stream
         self._workers = workers or _native.Workers(threads)
+        self._open()
+
+    def _open(self) -> None:
+        self._library, stream = new_stream(self.program, device_deadline=self._device_deadline)
+        self._stream = stream
         self._workers.attach(stream)
         self._in_place = False
+
+    def reset(self) -> None:
+        self._workers.detach(self._open_stream())
+        super().reset()
+        self._open()
 
     def _begin(self) -> int:
         self._in_place = False
@@ -163,11 +189,6 @@ class NativeSession(StreamSession):
         self._in_place = True
 
     # --- the end ---
-
-    def stop_pe(self, number: int) -> None:
-        """Ends the work of one PE, as a fault of its hardware would: for tests of what happens
-        then. ``number`` is its row in the manifest's ``pes``."""
-        self._open_stream().fail(number, _STOPPED)
 
     def close(self) -> None:
         """Frees the PEs' memory."""

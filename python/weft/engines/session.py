@@ -40,6 +40,11 @@ class Session(ABC):
         """How many instructions those have run since their start, None if none is counted."""
         return None
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What the engine's clock has measured, for reports; nothing where it has none."""
+        return {}
+
     def run(self, frame: Frame) -> Any:
         """Runs one frame to its end.
 
@@ -78,6 +83,11 @@ class Session(ABC):
     @abstractmethod
     def _stream_checked(self, frames: Iterable[Sequence[Array]]) -> Iterator[list[Array]]:
         """Runs checked, contiguous inputs, several at a time."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Starts all PEs and their devices anew, whatever happened before. Frames that are under
+        way are lost; the next one is as good as the first."""
 
     @abstractmethod
     def close(self) -> None:

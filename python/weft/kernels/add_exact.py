@@ -26,7 +26,7 @@ class AddExact(HandWritten):
         *("out_zero_point", "out_multiplier", "out_shift", "low", "high"),
     )
     outputs = ("out",)
-    sources = ("add.c",)
+    sources = ("add.c", "limits.c")
     family = "add_exact"
     name = "weft_add_s8"
     summary = "Element-wise add; one operand needs no multiplication."

@@ -10,6 +10,7 @@ Importing this package does not import TVM: only ``tensor_ir`` does.
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Kernel(ABC):
     """A kernel with its constants filled in. Equal kernels are the same C function."""
 
     numbers: ClassVar[tuple[str, ...]]
+    # Whether kernels.c or the runtime has a function for it.
+    is_function: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -72,7 +75,11 @@ class TensorKernel(Kernel):
         """The default schedule: as written."""
 
     def function(self, override: ScheduleFunction | None = None) -> FuncOp:
-        """Schedules and lowers the kernel."""
+        """Schedules and lowers the kernel; of the default schedule once in a process."""
+        return self.lowered(override) if override is not None else _as_scheduled(self).clone()
+
+    def lowered(self, schedule: Callable[[Any, Schedule], None]) -> FuncOp:
+        """The kernel with this schedule."""
         import tvm
         from tvm.s_tir import Schedule
 
@@ -80,15 +87,18 @@ class TensorKernel(Kernel):
         from weft.adapter.to_mlir import to_mlir
 
         sch = Schedule(tvm.IRModule({"main": self.tensor_ir()}))
-        if override is not None:
-            override(self, sch)
-        else:
-            self.schedule(sch)
+        schedule(self, sch)
         lowered = lower(sch.mod["main"])
         given = tuple(p.name for p in lowered.params)
         if given != self.pointers + self.numbers:
             raise AssertionError(f"{self.name}: parameters {given} are not those declared")
         return to_mlir(self.name, lowered, self.outputs)
+
+
+# More than a large network has; one takes some 100 KiB.
+@functools.lru_cache(maxsize=256)
+def _as_scheduled(kernel: TensorKernel) -> FuncOp:
+    return kernel.lowered(type(kernel).schedule)
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,8 @@ class KernelCall:
     kernel: Kernel
     pointers: Mapping[str, Any]
     numbers: Mapping[str, int]
+    #: How many bytes the call touches from each pointer on, where that is known.
+    spans: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         if set(self.pointers) != set(self.kernel.pointers):

@@ -60,6 +60,7 @@ class Add(_Binary):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
         from weft.kernels.requantize import requantize, requantize_s8
 
         a_inner, b_inner, subtract = self.a_inner, self.b_inner, self.subtract
@@ -67,7 +68,7 @@ class Add(_Binary):
         def combine(left: Any, right: Any) -> Any:
             return left - right if subtract else left + right
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def add(
             a_: T.handle,
             b_: T.handle,
@@ -151,11 +152,12 @@ class Mul(_Binary):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
         from weft.kernels.requantize import requantize_s8
 
         a_inner, b_inner = self.a_inner, self.b_inner
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def mul(
             a_: T.handle,
             b_: T.handle,
@@ -234,10 +236,12 @@ class Extremum(_Binary):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
+
         a_inner, b_inner = self.a_inner, self.b_inner
         choose = T.max if self.largest else T.min
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def extremum(
             a_: T.handle,
             b_: T.handle,

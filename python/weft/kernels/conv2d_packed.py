@@ -20,7 +20,7 @@ class Conv2dPacked(HandWritten):
         *("x_down", "x_right", "out_row", "out_pixel", "zero_point", "low", "high"),
     )
     outputs = ("workspace", "out")
-    sources = ("conv2d_packed.c", "dot.c")
+    sources = ("conv2d_packed.c", "dot.c", "limits.c")
     family = "conv2d_packed"
     name = "weft_conv2d_packed_s8"
     summary = "Convolution on packed weights, two pixels by four channels at a time."

@@ -71,11 +71,13 @@ class DepthwiseConv2d(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
+
         requantize_s8 = requantizer(self.rounding)
         kh, kw, m = self.kernel_h, self.kernel_w, self.channel_multiplier
         sh, sw, dh, dw = self.stride_h, self.stride_w, self.dilation_h, self.dilation_w
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def depthwise(
             x_: T.handle,
             w_: T.handle,

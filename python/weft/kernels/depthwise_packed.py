@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.kernels.dot_packing import Channels, are_requantizable, scales
+from weft.kernels.dot_packing import Channels, are_requantizable, multipliers, scales
 from weft.kernels.hand_written import HandWritten
 
 _QUAD = 4
@@ -25,7 +25,7 @@ class DepthwisePacked(HandWritten):
         *("x_down", "x_right", "out_row", "out_pixel", "zero_point", "low", "high"),
     )
     outputs = ("out",)
-    sources = ("depthwise_packed.c",)
+    sources = ("depthwise_packed.c", "limits.c")
     family = "depthwise_packed"
     name = "weft_depthwise_packed_s8"
     summary = "Depthwise convolution on packed weights, four channels at a time."
@@ -42,7 +42,7 @@ class Depthwise3x3(HandWritten):
         *("zero_point", "low", "high"),
     )
     outputs = ("out",)
-    sources = ("depthwise_3x3.c",)
+    sources = ("depthwise_3x3.c", "limits.c")
     family = "depthwise_3x3"
     name = "weft_depthwise_3x3_s8"
     summary = "Depthwise convolution 3x3 on packed weights, three pixels by two channels at a time."
@@ -60,35 +60,32 @@ def _quads(given: Channels) -> tuple[NDArray[np.int64], ...]:
     firsts = [*range(0, channels - _QUAD, _QUAD), channels - _QUAD]
     index = np.array(firsts)[:, None] + np.arange(_QUAD)
     weights = given.weights.reshape(channels, -1).astype(np.int64)
-    values = given.bias.astype(np.int64), given.multiplier.astype(np.int64), scales(given)
+    values = given.bias.astype(np.int64), multipliers(given), scales(given)
     return weights[index], *(v[index] for v in values)
 
 
-def _words(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    return (first & 0xFFFF) | (second & 0xFFFF) << 16
-
-
-def _stream(parts: list[NDArray[np.int64]]) -> NDArray[np.int32]:
+def _stream(*parts: NDArray[np.int64]) -> NDArray[np.int32]:
     stream = np.concatenate(parts, axis=1) & 0xFFFFFFFF
     return stream.astype(np.uint32).view(np.int32).reshape(-1)
+
+
+def _taps(weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Weights ``[quads, 4, taps]`` as words ``[quads, taps]`` of four bytes."""
+    words = weights.transpose(0, 2, 1).astype(np.int8).copy().view("<u4")
+    return words[..., 0].astype(np.int64)
 
 
 def pack_depthwise(given: Channels) -> NDArray[np.int32]:
     """For ``DepthwisePacked``, after ``can_pack_depthwise``."""
     weights, bias, multiplier, scale = _quads(given)
-    doubled = 2 * weights
-    pairs = [_words(doubled[:, i], doubled[:, i + 2]) for i in (0, 1)]
-    taps = np.stack(pairs, axis=2).reshape(len(weights), -1)
-    return _stream([2 * bias, taps, multiplier, scale])
+    return _stream(bias, _taps(weights), multiplier, scale)
 
 
 def pack_depthwise_3x3(given: Channels) -> NDArray[np.int32]:
     """For ``Depthwise3x3``, after ``can_pack_depthwise``."""
     weights, bias, multiplier, scale = _quads(given)
-    doubled = 2 * weights
-    parts = []
-    for i in (0, 1):
-        own = slice(i, None, 2)
-        taps = _words(doubled[:, i], doubled[:, i + 2])
-        parts += [2 * bias[:, own], taps, multiplier[:, own], scale[:, own]]
-    return _stream(parts)
+    even, odd = (
+        (bias[:, own], multiplier[:, own], scale[:, own])
+        for own in (slice(0, None, 2), slice(1, None, 2))
+    )
+    return _stream(even[0], _taps(weights), *even[1:], *odd)

@@ -17,7 +17,9 @@ _QUAD = 4
 _HEAD, _TAIL = 4, 8
 # The least right shift whose scale is an int32.
 _LEAST_SHIFT, _MOST_SHIFT = 2, 31
-_MOST_DOUBLED, _MOST_ODD = 1 << 30, 1 << 23
+# Multipliers are Q31 and at least one half, or 0.
+_LEAST_MULTIPLIER, _ONE = 1 << 30, 1 << 31
+_MOST_ODD = 1 << 23
 _LARGEST_INPUT = 128
 
 
@@ -43,24 +45,30 @@ def stream_words(channels: int, runs: int, run: int) -> int:
     return -(-channels // _QUAD) * (_HEAD + 2 * pair_count(runs, run) + _TAIL)
 
 
-def reach(given: Channels) -> NDArray[np.int64]:
-    """What no sum of a channel exceeds in size, its bias included."""
-    weights = np.abs(given.weights.reshape(len(given.weights), -1).astype(np.int64))
-    bias = np.abs(given.bias.astype(np.int64))
-    return np.asarray(bias + _LARGEST_INPUT * weights.sum(axis=1), np.int64)
-
-
 def are_requantizable(given: Channels) -> bool:
-    """Whether sums can be doubled, and all right shifts have a scale: see ``weft/dsp.h``."""
-    shifts = -given.shift.astype(np.int64)[given.multiplier != 0]
+    """Whether all multipliers and right shifts can be prepared: see ``weft/dsp.h``."""
+    used = given.multiplier != 0
+    shifts = -given.shift.astype(np.int64)[used]
     in_range = (shifts >= _LEAST_SHIFT) & (shifts <= _MOST_SHIFT)
-    return bool(np.all(reach(given) < _MOST_DOUBLED) and np.all(in_range))
+    return bool(np.all(in_range) and np.all(given.multiplier[used] >= _LEAST_MULTIPLIER))
+
+
+def multipliers(given: Channels) -> NDArray[np.int64]:
+    """Multiplier less one, in units of 2^-32, of every channel; any for 0, whose scale is 0."""
+    return 2 * (np.maximum(given.multiplier.astype(np.int64), _LEAST_MULTIPLIER) - _ONE)
 
 
 def scales(given: Channels) -> NDArray[np.int64]:
-    """2^(32 - right shift) of every channel."""
+    """2^(32 - right shift) of every channel; 0 if its multiplier is 0, whatever the shift."""
     shifts = np.where(given.multiplier == 0, _MOST_SHIFT, -given.shift.astype(np.int64))
-    return np.asarray(1 << (32 - shifts), np.int64)
+    return np.where(given.multiplier == 0, 0, 1 << (32 - shifts))
+
+
+def _odd_reach(given: Channels) -> NDArray[np.int64]:
+    """What no sum of an odd channel exceeds in size, its bias included."""
+    weights = np.abs(given.weights.reshape(len(given.weights), -1)[1::2].astype(np.int64))
+    bias = np.abs(given.bias[1::2].astype(np.int64))
+    return np.asarray(bias + _LARGEST_INPUT * weights.sum(axis=1), np.int64)
 
 
 def can_pack(given: Channels) -> bool:
@@ -70,7 +78,7 @@ def can_pack(given: Channels) -> bool:
     together = 256 * odd + even[: len(odd)]
     return bool(
         are_requantizable(given)
-        and np.all(reach(given)[1::2] < _MOST_ODD)
+        and np.all(_odd_reach(given) < _MOST_ODD)
         and np.all(together >= -(1 << 15))
     )
 
@@ -102,14 +110,14 @@ def pack(given: Channels) -> NDArray[np.int32]:
     together = 256 * paired[:, 1::2] + paired[:, 0::2]  # [quads, 2, pairs, 2]
     words = (together[..., 0] & 0xFFFF) | (together[..., 1] & 0xFFFF) << 16
 
-    def padded(values: NDArray[np.int64], fill: int) -> NDArray[np.int64]:
-        out = np.full(quads * _QUAD, fill, np.int64)
+    def padded(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        out = np.zeros(quads * _QUAD, np.int64)
         out[:channels] = values
         return out.reshape(quads, _QUAD)
 
-    bias = padded(given.bias.astype(np.int64), 0)
-    multiplier = padded(given.multiplier.astype(np.int64), 0)
-    scale = padded(scales(given), 1 << (32 - _MOST_SHIFT))
+    bias = padded(given.bias.astype(np.int64))
+    multiplier = padded(multipliers(given))
+    scale = padded(scales(given))
     stream = np.empty((quads, _HEAD + 2 * pairs + _TAIL), np.int64)
     stream[:, 0:_HEAD:2] = 256 * bias[:, 1::2] + bias[:, 0::2]
     stream[:, 1:_HEAD:2] = bias[:, 0::2]

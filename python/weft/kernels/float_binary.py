@@ -54,6 +54,7 @@ class FloatBinary(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
         from weft.kernels.requantize import float_add, float_mul, float_sub
 
         a_inner, b_inner = self.a_inner, self.b_inner
@@ -62,7 +63,7 @@ class FloatBinary(TensorKernel):
         def widened(value: Any, zero_point: Any) -> Any:
             return T.cast(value, "int32") - zero_point
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def binary(
             a_: T.handle,
             b_: T.handle,

@@ -57,6 +57,7 @@ class FloatAveragePool(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
         from weft.kernels.requantize import float_average
 
         kh, kw, sh, sw = self.kernel_h, self.kernel_w, self.stride_h, self.stride_w
@@ -77,7 +78,7 @@ class FloatAveragePool(TensorKernel):
                 return T.int32(kh * kw)
             return covered(y, kh, in_h) * covered(z, kw, in_w)
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def pool(
             x_: T.handle,
             factors_: T.handle,

@@ -27,9 +27,10 @@ class FloatSoftmax(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
         from weft.kernels.requantize import float_share
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def softmax(
             x_: T.handle,
             exponential_: T.handle,

@@ -41,9 +41,11 @@ class Mean(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
+
         requantize_s8 = requantizer(self.rounding)
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def mean(
             x_: T.handle,
             out_: T.handle,

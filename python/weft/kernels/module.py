@@ -15,8 +15,8 @@ from weft.kernels.base import Kernel, ScheduleFunction
 def kernel_module(
     kernels: Iterable[Kernel], schedules: Mapping[str, ScheduleFunction] | None = None
 ) -> ModuleOp:
-    """Lowers every kernel once; scalar functions that they call are declared private."""
-    functions = [k.function((schedules or {}).get(k.family)) for k in kernels]
+    """Lowers every kernel that is a function, once; what they call is declared private."""
+    functions = [k.function((schedules or {}).get(k.family)) for k in kernels if k.is_function]
     callees: dict[str, FunctionType] = {}
     for function in functions:
         for op in function.walk():

@@ -38,9 +38,11 @@ class Copy(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
+
         dtype = self.dtype
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def copy(
             x_: T.handle,
             out_: T.handle,
@@ -92,7 +94,9 @@ class Fill(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
-        @T.prim_func(s_tir=True)
+        from weft.kernels import script
+
+        @script.prim_func(s_tir=True)
         def fill(
             out_: T.handle, rows: T.int32, columns: T.int32, out_row: T.int32, value: T.int32
         ) -> None:
@@ -128,9 +132,11 @@ class Lookup(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
+
         dtype = self.dtype
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def lookup(
             x_: T.handle,
             table_: T.handle,
@@ -196,6 +202,7 @@ class Quantize(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
         from weft.kernels.requantize import clamp, float_quantize, quantize
 
         def quantized(value: Any, scale: Any, zero_point: Any) -> Any:
@@ -204,7 +211,7 @@ class Quantize(TensorKernel):
             whole = quantize(value, scale) + zero_point
             return T.cast(clamp(whole, T.int32(-128), T.int32(127)), "int8")
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def quantize_f32_s8(
             x_: T.handle,
             scale_: T.handle,

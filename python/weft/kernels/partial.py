@@ -44,10 +44,12 @@ class PartialConv2d(WindowKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
+
         kh, kw, ci = self.kernel_h, self.kernel_w, self.in_channels
         sh, sw, dh, dw = self.stride_h, self.stride_w, self.dilation_h, self.dilation_w
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def partial_conv2d(
             x_: T.handle,
             w_: T.handle,
@@ -117,7 +119,9 @@ class AddPartial(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
-        @T.prim_func(s_tir=True)
+        from weft.kernels import script
+
+        @script.prim_func(s_tir=True)
         def add_partial(
             a_: T.handle,
             b_: T.handle,
@@ -175,9 +179,11 @@ class Requantize(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
+
         requantize_s8 = requantizer(self.rounding)
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def requantize(
             x_: T.handle,
             bias_: T.handle,

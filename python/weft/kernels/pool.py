@@ -55,6 +55,7 @@ class Pool2d(TensorKernel):
     def tensor_ir(self) -> tirx.PrimFunc:
         from tvm.script import tirx as T
 
+        from weft.kernels import script
         from weft.kernels.requantize import average, clamp
 
         kh, kw, sh, sw = self.kernel_h, self.kernel_w, self.stride_h, self.stride_w
@@ -81,7 +82,7 @@ class Pool2d(TensorKernel):
                 return average(acc, T.int32(kh * kw))
             return average(acc, covered(y, kh, in_h) * covered(z, kw, in_w))
 
-        @T.prim_func(s_tir=True)
+        @script.prim_func(s_tir=True)
         def pool(
             x_: T.handle,
             out_: T.handle,

@@ -62,6 +62,13 @@ class View:
             for extent, have, want in zip(self.shape, self.strides, dense, strict=True)
         )
 
+    def is_aligned(self, alignment: int) -> bool:
+        """Whether all runs along the last axis begin at multiples of ``alignment`` bytes, if
+        ``base`` does."""
+        outer = zip(self.shape[:-1], self.strides[:-1], strict=True)
+        steps = [self.offset, *(stride for extent, stride in outer if extent > 1)]
+        return all(step * self.item_bytes % alignment == 0 for step in steps)
+
     def moved(self, elements: int) -> View:
         """The same shape, ``elements`` further on."""
         return replace(self, offset=self.offset + elements)

@@ -3,7 +3,16 @@
 
 from __future__ import annotations
 
-from weft.machines.files import bundled_machines, load_machine
-from weft.machines.model import Machine, MemoryRegion, Pe, PeClass
+from weft.machines.files import bundled_machines, device_use, load_machine
+from weft.machines.model import DeviceUse, Machine, MemoryRegion, Pe, PeClass
 
-__all__ = ["Machine", "MemoryRegion", "Pe", "PeClass", "bundled_machines", "load_machine"]
+__all__ = [
+    "DeviceUse",
+    "Machine",
+    "MemoryRegion",
+    "Pe",
+    "PeClass",
+    "bundled_machines",
+    "device_use",
+    "load_machine",
+]

@@ -17,7 +17,17 @@ def summary(machine: Machine) -> dict[str, Any]:
         "pes": sum(1 for _ in machine.pes()),
         "pes_usable": len(machine.usable()),
         "links": dict(machine.links),
+        "network": network_facts(machine),
         "classes": {name: _class(c) for name, c in machine.classes.items()},
+    }
+
+
+def network_facts(machine: Machine) -> dict[str, Any]:
+    """What messages between PEs take: ``clock_hz`` in Hz, ``host`` a node, cycles of that clock."""
+    return {
+        **asdict(machine.network),
+        "clock_hz": machine.network_clock_hz,
+        "host": list(machine.host_node),
     }
 
 
@@ -32,6 +42,9 @@ def _class(pe_class: PeClass) -> dict[str, Any]:
             for r in pe_class.memory
         ],
         "cost": asdict(pe_class.cost),
+        "devices": [
+            {"name": d.name, "kind": d.kind, "options": dict(d.options)} for d in pe_class.devices
+        ],
     }
 
 
@@ -52,7 +65,16 @@ def describe(machine: Machine) -> str:
                 f"    {region.name}: {region.length} bytes at {region.origin:#x} for "
                 f"{', '.join(region.holds)}"
             )
+        for use in pe_class.devices:
+            options = "".join(f", {key} {value}" for key, value in use.options)
+            lines.append(f"    device {use.name}: {use.kind}{options}")
     lines += [f"  link {name}: {rate} bytes/s" for name, rate in machine.links.items()]
+    if len(pes) > 1:
+        network = machine.network
+        lines.append(
+            f"  network: {network.bytes_per_cycle} bytes a cycle and link, {network.hop_cycles} "
+            f"cycles a hop, at {machine.network_clock_hz / 1e6:g} MHz; host at {machine.host_node}"
+        )
     if machine.width * machine.height > 1:
         lines.append("  nodes, by usable PEs ('.' is missing), first row at the bottom:")
         usable = machine.usable()

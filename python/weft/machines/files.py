@@ -3,30 +3,28 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from weft.errors import MachineError
 from weft.machines.model import (
     COSTS_BY_KIND,
+    GENERAL_COSTS,
     LINKS,
     PURPOSES,
     CostData,
+    DeviceUse,
     Machine,
     MemoryRegion,
+    Network,
     Pe,
     PeClass,
 )
 from weft.paths import machines_folder
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from weft.toml_files import TomlReader
 
 FORMAT = 1
 # In place of the bytes of a stack: as many as an image takes at worst.
@@ -57,71 +55,57 @@ def load_machine(name_or_path: str | Path | None = None) -> Machine:
                 f"there is no machine called {text}; bundled are {', '.join(bundled_machines())}; "
                 "a file is given by its path, ending in .toml"
             )
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MachineError(f"machine file {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MachineError(f"machine file {path} is not TOML: {error}") from None
-    return _Reader(path).machine(data)
+    return _Reader(path).machine()
 
 
-class _Reader:
+class _Reader(TomlReader):
     """Turns TOML values into the model; every mistake names its key."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def fail(self, where: str, what: str) -> NoReturn:
-        raise MachineError(f"machine file {self.path}: {where}: {what}")
-
-    def table(self, data: Any, where: str, keys: Mapping[str, bool]) -> dict[str, Any]:
-        """Checks that ``data`` is a table with known keys; ``keys`` says which are needed."""
-        if not isinstance(data, dict):
-            self.fail(where, "must be a table")
-        for key in data:
-            if key not in keys:
-                self.fail(where, f"unknown key '{key}'; known are {', '.join(keys)}")
-        for key, needed in keys.items():
-            if needed and key not in data:
-                self.fail(where, f"'{key}' is missing")
-        return data
-
-    def integer(self, value: Any, where: str, low: int, high: int) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.fail(where, f"must be an integer from {low} to {high}, not {value!r}")
-        return int(value)
-
-    def text(self, value: Any, where: str) -> str:
-        if not isinstance(value, str) or not value or not value.isprintable():
-            self.fail(where, f"must be a text, not {value!r}")
-        return value
-
-    def list_of(self, value: Any, where: str, read: Callable[[Any, str], Any]) -> list[Any]:
-        if not isinstance(value, list):
-            self.fail(where, f"must be a list, not {value!r}")
-        return [read(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        super().__init__(path, "machine file", MachineError)
 
     # --- the parts ---
 
-    def machine(self, data: Any) -> Machine:
+    def machine(self) -> Machine:
         keys = {
             "format": True,
             "description": False,
             "pe_class": True,
             "grid": True,
             "links": False,
+            "network": False,
         }
-        data = self.table(data, "the file", keys)
-        if data["format"] != FORMAT or isinstance(data["format"], bool):
-            self.fail("format", f"is {data['format']!r}; this Weft reads format {FORMAT}")
+        data = self.table(self.load(), "the file", keys)
+        self.check_format(data["format"], FORMAT)
         classes = {
             name: self.pe_class(name, value)
             for name, value in self.named_tables(data["pe_class"], "pe_class").items()
         }
         description = self.text(data["description"], "description") if "description" in data else ""
         links = self.links(data.get("links", {}))
-        return replace(self.grid(data["grid"], classes, description), links=links)
+        machine = replace(self.grid(data["grid"], classes, description), links=links)
+        return replace(machine, network=self.network(data.get("network", {}), machine))
+
+    def network(self, data: Any, machine: Machine) -> Network:
+        limits = {
+            "bytes_per_cycle": (1, 1 << 16),
+            "hop_cycles": (0, 1_000_000),
+            "signal_bytes": (1, 1 << 16),
+            "clock_mhz": (1, 10_000),
+        }
+        data = self.table(data, "network", dict.fromkeys((*limits, "host"), False))
+        found: dict[str, Any] = {
+            key: self.integer(data[key], f"network.{key}", *limit)
+            for key, limit in limits.items()
+            if key in data
+        }
+        if "clock_mhz" in found:
+            found["clock_hz"] = found.pop("clock_mhz") * 1_000_000
+        if "host" in data:
+            found["host"] = self.node(data["host"], "network.host")
+            if not machine.has_node(found["host"]):
+                self.fail("network.host", f"there is no node {list(found['host'])}")
+        return Network(**found)
 
     def links(self, data: Any) -> Mapping[str, int]:
         data = self.table(data, "links", dict.fromkeys(LINKS, False))
@@ -137,7 +121,8 @@ class _Reader:
     def pe_class(self, name: str, data: Any) -> PeClass:
         where = f"pe_class.{name}"
         keys = dict.fromkeys(("core", "clock_mhz", "memory"), True)
-        data = self.table(data, where, {**keys, "stack_bytes": False, "cost": False})
+        optional = dict.fromkeys(("stack_bytes", "cost", "devices"), False)
+        data = self.table(data, where, {**keys, **optional})
         core = self.text(data["core"], f"{where}.core")
         if core not in _CORES:
             self.fail(f"{where}.core", f"'{core}' is not known; known are {', '.join(_CORES)}")
@@ -146,7 +131,8 @@ class _Reader:
         self.check_memory(memory, f"{where}.memory")
         clock = self.integer(data["clock_mhz"], f"{where}.clock_mhz", 1, 10_000)
         cost = self.cost(data.get("cost", {}), f"{where}.cost")
-        return PeClass(name, core, clock * 1_000_000, stack, tuple(memory), cost)
+        devices = self.devices(data.get("devices", []), f"{where}.devices")
+        return PeClass(name, core, clock * 1_000_000, stack, tuple(memory), cost, devices)
 
     def stack(self, value: Any, where: str) -> int | None:
         if value == _AUTO:
@@ -157,13 +143,38 @@ class _Reader:
         return stack
 
     def cost(self, data: Any, where: str) -> CostData:
-        general = ("mac", "element", "byte", "message", "firing")
-        data = self.table(data, where, dict.fromkeys((*general, *COSTS_BY_KIND), False))
+        data = self.table(data, where, dict.fromkeys((*GENERAL_COSTS, *COSTS_BY_KIND), False))
         found: dict[str, Any] = {
-            k: self.cycles(data[k], f"{where}.{k}") for k in general if k in data
+            k: self.cycles(data[k], f"{where}.{k}") for k in GENERAL_COSTS if k in data
         }
         found |= {k: self.by_kind(data.get(k, {}), f"{where}.{k}") for k in COSTS_BY_KIND}
         return CostData(**found)
+
+    def devices(self, data: Any, where: str) -> tuple[DeviceUse, ...]:
+        """Devices of a class. What a kind is and has is for the compiler to find out; a folder is
+        given relative to the machine file."""
+        uses = tuple(self.list_of(data, where, self.device))
+        names = [use.name for use in uses]
+        for name in names:
+            if names.count(name) > 1:
+                self.fail(where, f"'{name}' is there twice; give each a name")
+        return uses
+
+    def device(self, data: Any, where: str) -> DeviceUse:
+        if isinstance(data, str):
+            data = {"kind": data}
+        data = self.table(data, where, {"kind": True, "name": False, "options": False})
+        kind = self.text(data["kind"], f"{where}.kind")
+        if "/" in kind:
+            kind = str((self.path.parent / kind).resolve())
+        options = data.get("options", {})
+        if not isinstance(options, dict):
+            self.fail(f"{where}.options", f"must be a table, not {options!r}")
+        for key, value in options.items():
+            if not isinstance(value, str | int | bool):
+                self.fail(f"{where}.options.{key}", f"must be a number or a text, not {value!r}")
+        name = self.identifier(data.get("name", kind.rsplit("/", 1)[-1]), f"{where}.name")
+        return DeviceUse(name, kind, tuple(sorted(options.items())))
 
     def by_kind(self, data: Any, where: str) -> dict[str, float]:
         if not isinstance(data, dict):
@@ -179,9 +190,7 @@ class _Reader:
     def region(self, data: Any, where: str) -> MemoryRegion:
         keys = dict.fromkeys(("name", "origin", "bytes", "holds"), True)
         data = self.table(data, where, keys)
-        name = self.text(data["name"], f"{where}.name")
-        if not (name.isidentifier() and name.isascii()):
-            self.fail(f"{where}.name", f"'{name}' must consist of ASCII letters, digits and _")
+        name = self.identifier(data["name"], f"{where}.name")
         holds = self.list_of(data["holds"], f"{where}.holds", self.text)
         for purpose in holds:
             if purpose not in PURPOSES:
@@ -219,11 +228,6 @@ class _Reader:
         if sizes["width"] * sizes["height"] * sizes["pes_per_node"] > _MAX_PES:
             self.fail("grid", f"has more than {_MAX_PES} PEs")
         missing = frozenset(self.list_of(data.get("missing", []), "grid.missing", self.node))
-        for x, y in missing:
-            if not (0 <= x - corner["x0"] < sizes["width"]) or not (
-                0 <= y - corner["y0"] < sizes["height"]
-            ):
-                self.fail("grid.missing", f"there is no node {[x, y]}")
         whole = Machine(
             self.path.stem,
             description,
@@ -236,6 +240,9 @@ class _Reader:
             y0=corner["y0"],
             missing=missing,
         )
+        for node in missing:
+            if not whole.has_node(node):
+                self.fail("grid.missing", f"there is no node {list(node)}")
         reserved = self.list_of(data.get("reserved", []), "grid.reserved", self.pe)
         pairs = self.list_of(
             data.get("exceptions", []),
@@ -276,3 +283,28 @@ class _Reader:
         data = self.table(data, where, {"pe": True, "pe_class": True})
         pe = self.pe(data["pe"], f"{where}.pe")
         return pe, self.known_class(data["pe_class"], f"{where}.pe_class", classes)
+
+
+def device_use(text: str) -> DeviceUse:
+    """A device as the command line names it: ``KIND``, ``KIND:OPTION=VALUE,...`` or
+    ``NAME=KIND:...``. A kind with a slash is a folder. Raises ``MachineError``."""
+    where, _, settings = text.partition(":")
+    name, equals, kind = where.rpartition("=")
+    options: dict[str, Any] = {}
+    for setting in settings.split(",") if settings else []:
+        key, given, value = setting.partition("=")
+        if not given:
+            raise MachineError(f"device '{text}': '{setting}' is no OPTION=VALUE")
+        options[key.strip()] = _value(value.strip())
+    is_folder = "/" in kind or kind in (".", "..")
+    folder = str(Path(kind).resolve()) if is_folder else kind
+    own = name if equals else Path(folder).name
+    if not own.isidentifier():
+        raise MachineError(f"device '{text}': '{own}' is no name; write NAME=KIND")
+    return DeviceUse(own, folder, tuple(sorted(options.items())))
+
+
+def _value(text: str) -> str | int | bool:
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if text.lstrip("-").isdigit() else text

@@ -6,8 +6,10 @@ Uniform resources plus exceptions: a grid says what every node has, sets say whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import lcm
+from typing import Any
 
 #: What a memory region may hold.
 PURPOSES = ("code", "constants", "data")
@@ -18,7 +20,11 @@ _PLANNED_STACK_BYTES = 1024
 #: Links whose rates a machine file may give, in bytes a second: to the host, and to DRAM.
 LINKS = ("host", "dram")
 
-#: Cost data that are tables of kinds of stages.
+#: Cost data that are one figure, and those that are tables of kinds of stages.
+GENERAL_COSTS = (
+    *("mac", "element", "byte", "message", "task", "firing"),
+    *("job", "requantize", "requantize_row"),
+)
 COSTS_BY_KIND = ("kinds", "elements", "windows", "pixels")
 
 
@@ -40,21 +46,32 @@ class CostData:
     every element of a result, ``elements`` where a kind of stage differs. Kernels that prepare a
     window for all channels of a pixel at once have costs by kind for that: ``windows`` for every
     element of the window of a pixel, ``pixels`` for every pixel; a box of half the channels has as
-    many of both. ``byte`` is for every byte sent, ``message`` for every write of neighbouring bytes
-    to another PE, and for every word to one that a frame has arrived or was consumed; ``firing``
-    for a firing as such. The defaults are provisional: they stand until they are fitted to counted
-    machine code, as ``weft bench costs`` does it.
+    many of both. ``task`` is for every stage of a firing as such, ``firing`` for the firing;
+    ``byte`` for every byte sent, ``message`` for every box of bytes written to another PE, and for
+    every word to one that a frame has arrived or was consumed. ``job`` is what a device's job costs
+    the core that hands it over and hears of its end, ``requantize`` what making a result of a raw
+    sum takes, and ``requantize_row`` what every row of sums of one channel takes beside that. The
+    defaults are provisional: they stand until they are fitted to counted machine code, as ``weft
+    bench costs`` does it.
     """
 
     mac: float = 4.0
     element: float = 12.0
     byte: float = 0.5
     message: float = 0.0
+    task: float = 0.0
     firing: float = 500.0
+    job: float = 1000.0
+    requantize: float = 10.8
+    requantize_row: float = 48.0
     kinds: Mapping[str, float] = field(default_factory=dict)
     elements: Mapping[str, float] = field(default_factory=dict)
     windows: Mapping[str, float] = field(default_factory=dict)
     pixels: Mapping[str, float] = field(default_factory=dict)
+
+    def requantize_cycles(self, sums: int, rows: int) -> float:
+        """Cycles for so many raw sums, which lie in so many rows of one channel each."""
+        return sums * self.requantize + rows * self.requantize_row
 
     def per_mac(self, kind: str) -> float:
         """Cycles for one multiply-accumulate of a kind of stage."""
@@ -70,6 +87,16 @@ class CostData:
 
 
 @dataclass(frozen=True)
+class DeviceUse:
+    """A device that PEs of a class have: ``kind`` is a bundled name, a name that a plug-in gives or
+    a folder; ``name`` is its own on the PE; ``options`` say what is otherwise than usual there."""
+
+    name: str
+    kind: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
 class PeClass:
     """One kind of PE. ``clock_hz`` in Hz, ``stack_bytes`` out of the memory for data: None gives
     every image the stack that it takes at worst."""
@@ -80,6 +107,7 @@ class PeClass:
     stack_bytes: int | None
     memory: tuple[MemoryRegion, ...]
     cost: CostData = CostData()
+    devices: tuple[DeviceUse, ...] = ()
 
     @property
     def planned_stack_bytes(self) -> int:
@@ -89,6 +117,21 @@ class PeClass:
     @property
     def memory_bytes(self) -> int:
         return sum(region.length for region in self.memory)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The routers between nodes and how fast they are, in cycles of their own clock: bytes a cycle
+    on a link, cycles from one link of a message's path to the next. ``signal_bytes`` is what an
+    arrival or a credit takes of a link. Without ``clock_hz``, the clock is that of the fastest PE;
+    ``host`` is the node at which the host is, the first one if it is None.
+    """
+
+    bytes_per_cycle: int = 16
+    hop_cycles: int = 5
+    signal_bytes: int = 16
+    clock_hz: int | None = None
+    host: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, order=True)
@@ -120,6 +163,25 @@ class Machine:
     reserved: frozenset[Pe] = frozenset()
     exceptions: Mapping[Pe, str] = field(default_factory=dict)
     links: Mapping[str, int] = field(default_factory=dict)
+    network: Network = Network()
+
+    @property
+    def network_clock_hz(self) -> int:
+        return self.network.clock_hz or max(c.clock_hz for c in self.classes.values())
+
+    @property
+    def tick_hz(self) -> int:
+        """The clock that times are counted in: every clock of the machine divides it."""
+        return lcm(self.network_clock_hz, *(c.clock_hz for c in self.classes.values()))
+
+    @property
+    def host_node(self) -> tuple[int, int]:
+        return self.network.host or (self.x0, self.y0)
+
+    def has_node(self, node: tuple[int, int]) -> bool:
+        """Whether it lies in the grid; there is a router even where PEs are missing."""
+        x, y = node[0] - self.x0, node[1] - self.y0
+        return 0 <= x < self.width and 0 <= y < self.height
 
     def pes(self) -> Iterator[Pe]:
         """All PEs there are, row by row."""
@@ -131,6 +193,18 @@ class Machine:
     def usable(self) -> list[Pe]:
         """Those that programs may use."""
         return [pe for pe in self.pes() if pe not in self.reserved]
+
+    def with_devices(self, uses: Sequence[DeviceUse]) -> Machine:
+        """The same machine, with these devices on every PE beside those that it has."""
+        classes = {n: replace(c, devices=(*c.devices, *uses)) for n, c in self.classes.items()}
+        return replace(self, classes=classes)
+
+    def device_uses(self) -> dict[str, list[tuple[str, str, Mapping[str, Any]]]]:
+        """By class, the name, kind and options of each device."""
+        return {
+            n: [(d.name, d.kind, dict(d.options)) for d in c.devices]
+            for n, c in self.classes.items()
+        }
 
     def class_of(self, pe: Pe) -> PeClass:
         return self.classes[self.exceptions.get(pe, self.default_class)]

@@ -2,16 +2,18 @@
 """The balanced rule: stages in a row over the PEs, so that the slowest PE is as fast as can be.
 
 Neighbouring stages share a PE as long as it keeps up; a stage that one PE cannot compute in time,
-or hold, is cut over several. The time allowed is found by bisection. It is a rule and not a search:
-it looks at one chain of stages, not at routes.
+or hold, is cut over several. Many times allowed are tried, and of what they give is taken what is
+fastest with its messages, among what takes little more work than one PE. It is a rule and not a
+search: it looks at one chain of stages, not at routes.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Table
-from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, sqrt
 
 from xdsl.ir import SSAValue
 
@@ -20,11 +22,14 @@ from weft.dialects.stages.base import dtype_of, elements, shape_of
 from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
 from weft.machines.model import PeClass
-from weft.mapping.cost import ShardCost, cost, cycles_for
+from weft.mapping.cost import Costs, ShardCost, cycles_for
+from weft.mapping.loads import Load, Loads
 from weft.mapping.mapping import DEFAULT_DEPTH, HOST, Mapping, Shard
 from weft.mapping.split import split
 
-_BISECTIONS = 30
+# From one time that is tried to the next, and how often the distance to the best is halved.
+_STEP = 0.95
+_REFINEMENTS = 10
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class _Rule:
     def __init__(self, stages: Sequence[Stage], workers: Sequence[Worker]) -> None:
         self.stages = stages
         self.workers = workers
-        self.costs: dict[tuple[int, Box, str], ShardCost] = {}
+        self.costs = Costs()
         self.splits: dict[tuple[int, int, str], list[Box]] = {}
         self.groups: dict[tuple[int, int], int] = {}
         number = {stage: i for i, stage in enumerate(stages)}
@@ -50,13 +55,19 @@ class _Rule:
         ]
 
     def cost(self, index: int, box: Box, worker: Worker) -> ShardCost:
-        key = index, box, worker.pe_class.name
-        if key not in self.costs:
-            self.costs[key] = cost(self.stages[index], box, worker.pe_class)
-        return self.costs[key]
+        return self.costs.of(self.stages[index], box, worker.pe_class)
 
     def seconds(self, index: int, box: Box, worker: Worker) -> float:
         return self.cost(index, box, worker).cycles / worker.pe_class.clock_hz
+
+    def alone(self, choose: Callable[[Iterable[float]], float]) -> float:
+        """The seconds of all stages, whole, each on the slowest or fastest PE; firings apart."""
+        kinds = [worker.pe_class for worker in _kinds(self.workers)]
+        wholes = [(stage, Box.whole(shape_of(stage.result))) for stage in self.stages]
+        return sum(
+            choose(self.costs.work(stage, whole, c) / c.clock_hz for c in kinds)
+            for stage, whole in wholes
+        )
 
     def most_elements(self, index: int, limit: float, worker: Worker) -> int:
         """The size of the largest box that takes no longer than ``limit``; 0 if there is none."""
@@ -120,6 +131,8 @@ class _Rule:
             worker = self.workers[at]
             whole = Box.whole(shape_of(stage.result))
             time = self.seconds(index, whole, worker)
+            if first < index:  # it fires with what is there
+                time -= worker.pe_class.cost.firing / worker.pe_class.clock_hz
             if load + time <= limit and self.group_bytes(first, index, worker) <= worker.capacity:
                 load += time
                 shards.append([Shard(whole, worker.pe)])
@@ -176,39 +189,84 @@ class _Rule:
         return None
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """What the rule gives for a time that each PE has for computing."""
+
+    limit: float
+    shards: dict[str, tuple[Shard, ...]]
+    load: Load
+
+
+class _Search:
+    """Tries times, and keeps the best of what they give."""
+
+    def __init__(self, rule: _Rule, loads: Loads, most_work: float) -> None:
+        self.rule = rule
+        self.loads = loads
+        self.most_work = most_work
+        self.best: _Candidate | None = None
+
+    def rank(self, candidate: _Candidate) -> tuple[float, float, float]:
+        """The least is best: no more work than allowed, then speed, then less work."""
+        load = candidate.load
+        return max(load.ratio, self.most_work), load.seconds, load.cycles
+
+    def attempt(self, limit: float) -> None:
+        """What the rule finds for PEs that compute no longer than ``limit`` seconds."""
+        found = self.rule.fill(limit)
+        if found is None:
+            return
+        labels = (stage.label.data for stage in self.rule.stages)
+        shards = {label: tuple(row) for label, row in zip(labels, found, strict=True)}
+        if self.best is None or shards != self.best.shards:
+            candidate = _Candidate(limit, shards, self.loads.of(shards))
+            if self.best is None or self.rank(candidate) < self.rank(self.best):
+                self.best = candidate
+
+    def run(self) -> _Candidate | None:
+        """All the time there is; from that of one PE down to an equal part for each; then close to
+        the best."""
+        self.attempt(inf)
+        limit, least = self.rule.alone(max), self.rule.alone(min) / len(self.rule.workers)
+        while limit >= least > 0:
+            limit *= _STEP
+            self.attempt(limit)
+        step = _STEP
+        for _ in range(_REFINEMENTS):
+            if self.best is None:
+                break
+            step, around = sqrt(step), self.best.limit
+            for factor in (step, 1 / step):
+                self.attempt(around * factor)
+        return self.best
+
+
 def balanced(
     stages: Sequence[Stage],
     workers: Sequence[Worker],
     fixed: Table[str, tuple[Shard, ...]] | None = None,
     source: str | int = HOST,
+    most_work: float = inf,
 ) -> Mapping | None:
     """Shards for the stages that ``fixed`` does not name, on ``workers``; None if they do not fit.
 
-    The same arguments give the same mapping.
+    The PEs work ``most_work`` times as much as one alone would at most (``Load.ratio``), or, where
+    nothing that fits takes so little, as little as can be. The same arguments give the same
+    mapping.
     """
     fixed = fixed or {}
     free = [s for s in stages if s.label.data not in fixed]
-    found: list[list[Shard]] | None = []
+    chosen: Table[str, tuple[Shard, ...]] = {}
     if free:
         if not workers:
             return None
         rule = _Rule(free, workers)
-        high = sum(
-            max(rule.seconds(i, Box.whole(shape_of(s.result)), w) for w in _kinds(workers))
-            for i, s in enumerate(free)
-        )
-        found = rule.fill(high)
+        loads = Loads(stages, {w.pe: w.pe_class for w in workers}, fixed, rule.costs)
+        found = _Search(rule, loads, most_work).run()
         if found is None:
             return None
-        low = 0.0
-        for _ in range(_BISECTIONS):
-            middle = (low + high) / 2
-            better = rule.fill(middle)
-            if better is None:
-                low = middle
-            else:
-                found, high = better, middle
-    chosen = {s.label.data: tuple(shards) for s, shards in zip(free, found or [], strict=True)}
+        chosen = found.shards
     return Mapping(
         {s.label.data: fixed.get(s.label.data) or chosen[s.label.data] for s in stages}, source
     )

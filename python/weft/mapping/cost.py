@@ -13,6 +13,10 @@ from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
 from weft.machines.model import CostData, PeClass
 
+#: Messages that a box takes of the PE that sends it to another, itself and the word that it is
+#: there; and of the PE that reads it, the word that it was consumed.
+MESSAGES_TO_SEND, MESSAGES_TO_RETURN = 2, 1
+
 
 @dataclass(frozen=True)
 class ShardCost:
@@ -48,8 +52,8 @@ def _channels(shape: Sequence[int]) -> int:
 
 
 def work_cycles(stage: Stage, count: int, channels: int, data: CostData) -> float:
-    """What ``count`` elements take, of which ``channels`` are of one pixel, without the firing as
-    such."""
+    """What ``count`` elements take, of which ``channels`` are of one pixel, as one task of a
+    firing: the firing as such and messages come on top."""
     if stage.is_view:
         return 0.0
     kind, macs, pixels = stage.kind, _macs(stage, count), count / channels
@@ -57,15 +61,16 @@ def work_cycles(stage: Stage, count: int, channels: int, data: CostData) -> floa
     if macs == 0:
         inner = count * stage.taps() * data.per_tap(kind)
     windows = macs / channels * data.windows.get(kind, 0.0)
-    return inner + windows + count * data.per_element(kind) + pixels * data.pixels.get(kind, 0.0)
+    outside = count * data.per_element(kind) + pixels * data.pixels.get(kind, 0.0)
+    return inner + windows + outside + data.task
 
 
 def cost(stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
     """The cost of one box of a stage's result on a PE of that class.
 
     Cycles follow the cost data of the machine file: multiply-accumulates by the kind of stage, or
-    the elements that it looks at, every element of the result, its pixels and their windows, and
-    the firing itself. Raises ``CutError`` if the stage cannot compute the box on its own.
+    the elements that it looks at, every element of the result, its pixels and their windows, the
+    task and the firing itself. Raises ``CutError`` if the stage cannot compute the box on its own.
     """
     data = pe_class.cost
     constants_bytes = input_bytes = 0
@@ -88,3 +93,20 @@ def cost(stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
         box.size * ITEM_BYTES[dtype_of(stage.result.type)],
         tuple(inputs),
     )
+
+
+class Costs:
+    """``cost``, which answers the same question again at once."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[Stage, Box, str], ShardCost] = {}
+
+    def of(self, stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
+        key = stage, box, pe_class.name
+        if key not in self.known:
+            self.known[key] = cost(stage, box, pe_class)
+        return self.known[key]
+
+    def work(self, stage: Stage, box: Box, pe_class: PeClass) -> float:
+        """The cycles of a box that a PE computes beside others in one firing."""
+        return self.of(stage, box, pe_class).cycles - pe_class.cost.firing

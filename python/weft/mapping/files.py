@@ -22,6 +22,7 @@ from weft.mapping.split import cuttable_axes, split, split_along
 
 FORMAT = 1
 _MAX_DEPTH = 1 << 12
+_MOST_WORK = 1e6
 #: Names of the axes of a result of that rank.
 AXES = {
     4: ("batch", "height", "width", "channels"),
@@ -64,8 +65,8 @@ class _Reader:
         return tuple(data)
 
     def mapping(self, data: Any) -> Mapping:
-        optional = dict.fromkeys(("machine", "model", "source", "depth", "split_inputs"), False)
-        keys = {"format": True, "stages": True, **optional}
+        optional = ("machine", "model", "source", "depth", "split_inputs", "most_work")
+        keys = {"format": True, "stages": True, **dict.fromkeys(optional, False)}
         data = self.table(data, "the file", keys)
         if type(data["format"]) is not int or data["format"] != FORMAT:
             self.fail("format", f"is {shown(data['format'])}; this Weft reads format {FORMAT}")
@@ -85,7 +86,17 @@ class _Reader:
         depth = self.depth(data.get("depth", DEFAULT_DEPTH), "depth")
         # In the order of the model, so that the order in a file changes nothing.
         stages = {name: stages[name] for name in self.stages if name in stages}
-        return Mapping(stages, source, self.depths, depth, split_inputs_of(data, self.where))
+        parts, most_work = split_inputs_of(data, self.where), self.most_work(data)
+        return Mapping(stages, source, self.depths, depth, parts, most_work)
+
+    def most_work(self, data: dict[str, Any]) -> float | None:
+        if "most_work" not in data:
+            return None
+        value = data["most_work"]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 1 <= value <= _MOST_WORK:
+            self.fail("most_work", f"must be a number from 1 to 1e6, not {shown(value)}")
+        return float(value)
 
     def source(self, data: Any) -> str | int:
         if data == DRAM and DRAM not in self.machine.links:

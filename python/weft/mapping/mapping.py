@@ -29,13 +29,15 @@ class Mapping:
     inputs and gathers outputs. ``depths`` gives slots room for a power of two of frames: (label of
     the reading stage, number of its shard) to a depth for each operand that is no constant;
     ``default_depth`` is for all others. ``split_inputs`` has the stages that were cut over their
-    input channels, and into how many parts: those are stages of their own here."""
+    input channels, and into how many parts: those are stages of their own here. ``most_work`` is
+    what the rule may spend on the rest (``balanced``), None where nothing is said."""
 
     stages: Table[str, tuple[Shard, ...]]
     source: str | int = HOST
     depths: Table[tuple[str, int], tuple[int, ...]] = field(default_factory=dict)
     default_depth: int = DEFAULT_DEPTH
     split_inputs: Table[str, int] = field(default_factory=dict)
+    most_work: float | None = None
 
     @property
     def pes(self) -> list[int]:

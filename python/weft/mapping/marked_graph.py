@@ -36,16 +36,25 @@ class Transition:
     """What fires once a frame: a shard, an ingress or egress, a scatter or gather, a transfer.
 
     ``cycles`` is how long a firing keeps ``resource`` (a PE, a device, a link), in cycles of the
-    one clock that the whole graph is counted in.
+    one clock that the whole graph is counted in. Where it waits half-way, and lets others have the
+    resource, ``loads`` says what it keeps of it, and of the devices that it waits for.
     """
 
     name: str
     cycles: int
     resource: str
+    loads: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.cycles < 0:
             raise ValueError(f"transition {self.name} lasts {self.cycles} cycles")
+
+    @property
+    def shares(self) -> tuple[tuple[str, int], ...]:
+        """What it keeps of each resource; one that waits half-way still fires one at a time."""
+        if not self.loads:
+            return ((self.resource, self.cycles),)
+        return (*self.loads, (self.name, self.cycles))
 
 
 @dataclass(frozen=True)
@@ -198,7 +207,8 @@ def loads(transitions: Iterable[Transition]) -> dict[str, int]:
     """Cycles a frame that each resource is kept."""
     load: dict[str, int] = {}
     for transition in transitions:
-        load[transition.resource] = load.get(transition.resource, 0) + transition.cycles
+        for resource, cycles in transition.shares:
+            load[resource] = load.get(resource, 0) + cycles
     return load
 
 
@@ -223,7 +233,7 @@ def throughput_bound(graph: MarkedGraph) -> Bound:
         Fraction(load[busiest]),
         "resource",
         busiest,
-        tuple(t.name for t in graph.transitions if t.resource == busiest),
+        tuple(t.name for t in graph.transitions if busiest in dict(t.shares)),
     )
     period = bound.period_cycles
     slowest: list[int] = []
@@ -244,7 +254,9 @@ def in_turns(transitions: Sequence[Transition]) -> tuple[Transition, ...]:
     A resource that takes turns, and starts whatever is ready, starts every other transition at most
     once before one that is ready: from then to the end takes at most the load of the resource.
     """
-    load = loads(transitions)
+    load: dict[str, int] = {}
+    for t in transitions:  # with what it waits for devices: others may have them
+        load[t.resource] = load.get(t.resource, 0) + t.cycles
     return tuple(Transition(t.name, load[t.resource], t.name) for t in transitions)
 
 

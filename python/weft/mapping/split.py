@@ -11,7 +11,7 @@ from weft.dialects.stages import Stage
 from weft.dialects.stages.base import shape_of
 from weft.dialects.stages.box import Box, CutError
 from weft.machines.model import PeClass
-from weft.mapping.cost import cost
+from weft.mapping.cost import cost, work_cycles
 
 
 def cuttable_axes(stage: Stage) -> list[int]:
@@ -96,15 +96,16 @@ def _grids(shape: Sequence[int], axes: Sequence[int], pieces: int) -> Iterator[t
 
 
 def split(stage: Stage, pieces: int, pe_class: PeClass) -> list[Box]:
-    """At most ``pieces`` boxes, which the stage can compute: the largest as small as can be, and
-    among such grids the one whose pieces need the least memory, then the fewest pieces.
+    """At most ``pieces`` boxes, which the stage can compute: the one that takes longest as fast as
+    can be, and among such grids the one whose pieces need the least memory, then the fewest pieces.
     """
     shape = shape_of(stage.result)
     axes = cuttable_axes(stage)
     grids: dict[int, list[tuple[int, ...]]] = {}
     for counts in _grids(shape, axes, pieces):
-        largest = prod(ceil(extent / n) for extent, n in zip(shape, counts, strict=True))
-        grids.setdefault(largest, []).append(counts)
+        extents = [ceil(extent / n) for extent, n in zip(shape, counts, strict=True)]
+        slowest = work_cycles(stage, prod(extents), [1, *extents][-1], pe_class.cost)
+        grids.setdefault(ceil(slowest), []).append(counts)
 
     def rank(counts: tuple[int, ...]) -> tuple[float, int, tuple[int, ...]]:
         extents = tuple(ceil(extent / n) for extent, n in zip(shape, counts, strict=True))

@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, lcm, prod
+from math import ceil, prod
 
+from weft.devices.accelerator import Accelerator
 from weft.dialects.fabric import MeshOp, PlaceOp, Port, TemplateOp
-from weft.dialects.stages import Stage
-from weft.dialects.stages.base import elements, shape_of
-from weft.dialects.stages.box import Box
+from weft.dialects.pe import ShardOp
 from weft.kernels.view import ITEM_BYTES
-from weft.machines.model import CostData, Machine
-from weft.mapping.cost import work_cycles
+from weft.machines.model import Machine, PeClass
+from weft.mapping.cost import MESSAGES_TO_RETURN, MESSAGES_TO_SEND
 from weft.mapping.depths import Ring, choose_depths
+from weft.mapping.device_times import ShardTimes, shard_times
+from weft.mapping.firing_cycles import FiringCycles, StageWork, firing_cycles, stage_work
 from weft.mapping.mapping import DRAM, HOST
 from weft.mapping.marked_graph import (
     Bound,
@@ -37,13 +38,25 @@ _SLOTS_IN_TEXT = 3
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """What a frame of a channel takes of a link to the outside, in ticks. ``link`` is None where
+    frames need none, or none whose rate is known."""
+
+    link: str | None
+    ticks: int
+
+
+@dataclass(frozen=True)
 class Timing:
-    """What the model of time says of a mesh. Rates in frames a second."""
+    """What the model of time says of a mesh. Rates in frames a second; ``firings`` of every place,
+    ``transfers`` of every channel."""
 
     predicted_fps: float
     guaranteed_fps: float
     limited_by: str
     kind: str
+    firings: tuple[FiringCycles, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
 
     def facts(self) -> dict[str, object]:
         """For the manifest."""
@@ -65,16 +78,28 @@ class Sent:
 
 
 class _Timer:
-    def __init__(self, mesh: MeshOp, machine: Machine, source: str | int) -> None:
+    def __init__(
+        self,
+        mesh: MeshOp,
+        machine: Machine,
+        source: str | int,
+        shards: Sequence[ShardOp],
+        devices: Table[int, Sequence[Accelerator]],
+    ) -> None:
         self.mesh = mesh
+        self.shards = shards
+        self.devices = devices
+        self.device_times: list[ShardTimes | None] = [None] * len(mesh.places)
         self.machine = machine
         self.source = source
         self.usable = machine.usable()
         self.places = mesh.places
         self.tensors = mesh.tensors
         self.templates = mesh.templates
-        self.ticks = lcm(*(c.clock_hz for c in machine.classes.values()))
-        self.work: dict[tuple[str, str], float] = {}
+        self.ticks = machine.tick_hz
+        self.work: dict[tuple[str, str], list[StageWork]] = {}
+        self.firings: list[FiringCycles] = []
+        self.transfers: list[Transfer] = []
         self.names = self.names_of_places()
         self.ports = [mesh.ports(p, self.templates[p.template_name]) for p in self.places]
         self.transitions: list[Transition] = []
@@ -108,14 +133,11 @@ class _Timer:
                 producers = self.producers(writers.get(read.tensor, []), read, number, sent)
                 self.add_ring(producers, self.names[number], read, (number, index))
         self.add_outside(writers, sent)
+        self.firings = [
+            self.firing(n, p, s) for n, (p, s) in enumerate(zip(self.places, sent, strict=True))
+        ]
         for number, place in enumerate(self.places):
-            self.transitions.append(
-                Transition(
-                    self.names[number],
-                    self.cycles(place, sent[number]),
-                    self.resource(place.pe_index),
-                )
-            )
+            self.transitions.append(self.transition(number, place))
 
     def producers(
         self, writers: Sequence[tuple[int, Port]], read: Port, reader: int, sent: list[Sent]
@@ -130,8 +152,8 @@ class _Timer:
             found.append(self.names[number])
             sent[number].bytes += common.size * item
             if self.places[number].pe_index != here:
-                sent[number].messages += _runs(common, port.box, read.box) + 1
-                sent[reader].messages += 1  # the credit
+                sent[number].messages += MESSAGES_TO_SEND
+                sent[reader].messages += MESSAGES_TO_RETURN
         return found
 
     def add_ring(
@@ -151,61 +173,88 @@ class _Timer:
         for channel in self.mesh.channels:
             tensor = self.tensors[channel.tensor_index]
             size = prod(tensor.shape) * ITEM_BYTES[tensor.dtype]
-            ticks = ceil(size * self.ticks / rate) if rate is not None and by_link else 0
+            transfer = Transfer(None, 0)
+            if rate is not None and by_link:
+                transfer = Transfer(self.link(), ceil(size * self.ticks / rate))
+            self.transfers.append(transfer)
             kind = "input" if channel.is_input else "output"
             label = tensor.label.data if channel.is_input else channel.label.data
             name = f"{kind} {label}"
-            resource = self.link() if rate is not None and by_link else name
-            self.transitions.append(Transition(name, ticks, resource))
+            self.transitions.append(Transition(name, transfer.ticks, transfer.link or name))
             if not channel.is_input:
                 made = writers.get(channel.tensor_index, [])
                 pairs = tuple((self.names[number], name) for number, _ in made)
                 for number, port in made:
                     sent[number].bytes += port.box.size * ITEM_BYTES[tensor.dtype]
+                    if self.places[number].pe_index != channel.pe_index:  # it is gathered there
+                        sent[number].messages += MESSAGES_TO_SEND
                 self.rings.append(Ring(pairs, size, int(channel.depth.value.data)))
                 self.owners.append((-1, 0))
 
-    def cycles(self, place: PlaceOp, sent: Sent) -> int:
-        """In ticks."""
+    def class_of(self, place: PlaceOp) -> PeClass | None:
+        """None for the host, whose firings take no time."""
         if place.pe_index >= len(self.usable):
-            return 0
-        pe_class = self.machine.class_of(self.usable[place.pe_index])
+            return None
+        return self.machine.class_of(self.usable[place.pe_index])
+
+    def transition(self, number: int, place: PlaceOp) -> Transition:
+        """What fires at a place. One that waits for devices lets its PE do something else."""
+        pe_class = self.class_of(place)
+        cycle = 0 if pe_class is None else self.ticks // pe_class.clock_hz
+        firing, times = self.firings[number], self.device_times[number]
+        resource = self.resource(place.pe_index)
+        loads = []
+        if times is not None:
+            names = [d.name for d in self.devices[place.pe_index]]
+            loads = [(resource, firing.total * cycle)]
+            loads += [(f"{names[d]} of {resource}", t * cycle) for d, t in times.devices.items()]
+        total = (firing.total + firing.waits) * cycle
+        return Transition(self.names[number], total, resource, tuple(loads))
+
+    def ratios(self, place: PlaceOp, pe_class: PeClass) -> list[float]:
+        """Cycles of the PE for one of each of its devices."""
+        clocks = [d.description.facts.clock_hz for d in self.devices.get(place.pe_index, ())]
+        return [pe_class.clock_hz / clock if clock else 1.0 for clock in clocks]
+
+    def firing(self, number: int, place: PlaceOp, sent: Sent) -> FiringCycles:
         template = self.templates[place.template_name]
         assert isinstance(template, TemplateOp)
-        key = place.template_name, pe_class.name
+        pe_class = self.class_of(place)
+        key = place.template_name, "" if pe_class is None else pe_class.name
+        cost = None if pe_class is None else pe_class.cost
         if key not in self.work:
-            self.work[key] = _work(template, pe_class.cost)
-        sending = sent.bytes * pe_class.cost.byte + sent.messages * pe_class.cost.message
-        return ceil(self.work[key] + sending) * (self.ticks // pe_class.clock_hz)
+            self.work[key] = stage_work(template, cost)
+        if cost is None or pe_class is None:
+            return firing_cycles(self.work[key], 0.0, 0.0)
+        sending = sent.bytes * cost.byte + sent.messages * cost.message
+        times = None
+        if number < len(self.shards):
+            ratios = self.ratios(place, pe_class)
+            times = shard_times(self.shards[number], self.work[key], cost, ratios)
+        self.device_times[number] = times
+        if times is None:
+            return firing_cycles(self.work[key], cost.firing, sending)
+        return firing_cycles(times.work, cost.firing, sending, times.waits)
 
 
-def _runs(common: Box, *layouts: Box) -> int:
-    """How many runs of neighbouring elements ``common`` is, in the layouts that have the most. What
-    borders add is not known here."""
-    axis = len(common.shape) - 1
-    while axis > 0 and all(common.shape[axis] == layout.shape[axis] for layout in layouts):
-        axis -= 1
-    return prod(common.shape[:axis])
-
-
-def _work(template: TemplateOp, cost: CostData) -> float:
-    """Cycles of one firing without its sends."""
-    total = cost.firing
-    for op in template.graph.body.block.ops:
-        if isinstance(op, Stage):
-            total += work_cycles(op, elements(op.result), [1, *shape_of(op.result)][-1], cost)
-    return total
-
-
-def _timer(mesh: MeshOp, machine: Machine, source: str | int) -> _Timer:
-    timer = _Timer(mesh, machine, source)
+def _timer(
+    mesh: MeshOp,
+    machine: Machine,
+    source: str | int,
+    shards: Sequence[ShardOp] = (),
+    devices: Table[int, Sequence[Accelerator]] | None = None,
+) -> _Timer:
+    timer = _Timer(mesh, machine, source, shards, devices or {})
     timer.run()
     return timer
 
 
 def marked_graph(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> MarkedGraph:
     """The marked graph of a mesh whose templates are still stage graphs."""
-    timer = _timer(mesh, machine, source)
+    return _graph(_timer(mesh, machine, source))
+
+
+def _graph(timer: _Timer) -> MarkedGraph:
     channels = tuple(
         Channel(producer, consumer, ring.least)
         for ring in timer.rings
@@ -214,17 +263,30 @@ def marked_graph(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> Ma
     return MarkedGraph(tuple(timer.transitions), channels)
 
 
-def timing(mesh: MeshOp, machine: Machine, source: str | int = HOST) -> Timing:
-    """The rate that no schedule exceeds, the one that taking turns cannot miss, and what limits."""
-    graph = marked_graph(mesh, machine, source)
+def timing(
+    mesh: MeshOp,
+    machine: Machine,
+    source: str | int = HOST,
+    shards: Sequence[ShardOp] = (),
+    devices: Table[int, Sequence[Accelerator]] | None = None,
+) -> Timing:
+    """The rate that no schedule exceeds, the one that taking turns cannot miss, and what limits.
+
+    ``mesh`` has templates that are still stage graphs. Where PEs have ``devices``, by number,
+    ``shards`` are what became of each place, in the order of places.
+    """
+    timer = _timer(mesh, machine, source, shards, devices)
+    graph = _graph(timer)
     bound: Bound = throughput_bound(graph)
-    ticks = lcm(*(c.clock_hz for c in machine.classes.values()))
+    ticks = timer.ticks
     slowest = round_robin_period(graph)
     return Timing(
         float(ticks / bound.period_cycles) if bound.period_cycles else 0.0,
         float(ticks / slowest) if slowest else 0.0,
         _limited_by(bound),
         bound.kind,
+        tuple(timer.firings),
+        tuple(timer.transfers),
     )
 
 

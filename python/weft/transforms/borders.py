@@ -13,41 +13,46 @@ from weft.kernels.view import View, contiguous_strides
 
 
 def with_border(shape: Sequence[int], dtype: str, border: Border | None) -> tuple[View, int]:
-    """A view of a tensor with room for ``border`` around it, without a base; its bytes in all."""
-    outer, offset = tuple(shape), 0
+    """A view of a tensor with room for ``border`` around it, without a base; its bytes in all.
+
+    What lies between two rows is the border to the right of one and to the left of the next.
+    """
+    shape = tuple(shape)
+    strides, offset, size = contiguous_strides(shape), 0, prod(shape)
     if border is not None:
         n, height, width, channels = shape
-        outer = (
-            n,
-            height + border.top + border.bottom,
-            width + border.left + border.right,
-            channels,
-        )
-        offset = (border.top * outer[2] + border.left) * channels
-    view = View(None, offset, tuple(shape), contiguous_strides(outer), dtype)
-    return view, max(1, prod(outer)) * view.item_bytes
+        row = (width + max(border.left, border.right)) * channels
+        head = border.top * row + border.left * channels
+        tail = border.right * channels + border.bottom * row
+        image = head + (height - 1) * row + width * channels + tail
+        strides, offset, size = (image, row, channels, 1), head, n * image
+    view = View(None, offset, shape, strides, dtype)
+    return view, max(1, size) * view.item_bytes
 
 
 def fill_border(view: View, border: Border) -> list[KernelCall]:
     """Sets the border of every image of an int8 NHWC tensor."""
     _, height, width, channels = view.shape
     row = view.strides[1]
-    # Rows above, then what lies between the end of one row and the start of the next, rows
-    # below: all of it is one run of bytes but for the tensor itself.
-    head = border.top * row + border.left * channels
-    gap = (border.left + border.right) * channels
-    tail = border.right * channels + border.bottom * row
-    runs = (
-        (-head, 1, head),
-        (width * channels, height - 1, gap),
-        ((height - 1) * row + width * channels, 1, tail),
-    )
+    gap = row - width * channels
+    above = border.top * row + border.left * channels
+    below = border.right * channels + border.bottom * row
+    behind = (height - 1) * row + width * channels
+    # The first run's place, how many there are, from one to the next, bytes of each.
+    if above == below:  # of which what is next to the tensor is like a gap between rows
+        runs = [(-above, 2, above + behind + gap, above - gap), (-gap, height + 1, row, gap)]
+    else:
+        runs = [
+            (-above, 1, row, above),
+            (width * channels, height - 1, row, gap),
+            (behind, 1, row, below),
+        ]
     made: list[KernelCall] = []
     for image in range(view.shape[0]):
-        for start, rows, columns in runs:
-            if rows > 0 and columns > 0:
+        for start, count, step, run in runs:
+            if count > 0 and run > 0:
                 at = view.offset + image * view.strides[0] + start
                 made += fill_calls(
-                    View(view.base, at, (rows, columns), (row, 1), "int8"), border.value
+                    View(view.base, at, (count, run), (step, 1), "int8"), border.value
                 )
     return made

@@ -40,7 +40,7 @@ class _Chooser:
             elif (packing := self.packing(op)) is not None:
                 assert isinstance(op, Stage)
                 self.weighted(op, packing, places)
-        _drop_unused(template, places)
+        drop_unused(template, places)
 
     def binary(self, op: BinaryStage) -> None:
         if op.operator.data == "add" and "add" not in self.generated:
@@ -71,7 +71,7 @@ class _Chooser:
     def stream(self, op: Stage, packing: Packing, keys: Sequence[str]) -> str | None:
         """The key of the packed constant."""
         layout = [str(op.properties.get(n)) for n in ("strides", "dilation", "groups")]
-        found = (op.name, *layout, *keys)
+        found = (op.name, str(op.result.type), *layout, *keys)
         if found not in self.streams:
             self.streams[found] = None
             data = packing.stream(op, [self.constants[key] for key in keys])
@@ -102,7 +102,7 @@ def _is_rounded_twice(op: Stage) -> bool:
     return rounding_of(op) == "twice"
 
 
-def _drop_unused(template: TemplateOp, places: Sequence[PlaceOp]) -> None:
+def drop_unused(template: TemplateOp, places: Sequence[PlaceOp]) -> None:
     """Constants that no stage reads any more, in the template and in its places."""
     block = template.graph.body.block
     kept: list[int] = []

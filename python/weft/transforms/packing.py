@@ -89,7 +89,8 @@ def _depthwise_groups(_: DepthwiseStage, data: Sequence[_Data]) -> list[Channels
 
 
 def _pack_depthwise(op: DepthwiseStage, given: Channels) -> NDArray[np.int32]:
-    is_3x3 = has_3x3_kernel(op.filter(), ints(op.strides)[1], ints(op.dilation)[1])
+    out_w = shape_of(op.result)[2]
+    is_3x3 = has_3x3_kernel(op.filter(), ints(op.strides)[1], ints(op.dilation)[1], out_w)
     return pack_depthwise_3x3(given) if is_3x3 else pack_depthwise(given)
 
 

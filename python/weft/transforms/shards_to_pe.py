@@ -8,12 +8,14 @@ another layout than the one chosen reads a copy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
+from weft.devices.accelerator import Accelerator
+from weft.dialects.accel import AwaitOp, LaunchOp
 from weft.dialects.fabric import MeshOp, TemplateOp, integers
 from weft.dialects.pe import (
     BufferOp,
@@ -26,12 +28,18 @@ from weft.dialects.pe import (
     bytes_type,
 )
 from weft.dialects.stages import Constant, Stage, StageGraph, StageOutput
-from weft.dialects.stages.base import Border, dtype_of, elements, shape_of
+from weft.dialects.stages.base import Border, dtype_of, elements, int_of, shape_of
+from weft.dialects.stages.device import DeviceStage
 from weft.dialects.stages.movement import copy_calls
 from weft.kernels.base import Kernel, KernelCall
+from weft.kernels.device import AWAIT, Await, Launch
 from weft.kernels.view import ITEM_BYTES, Pointer, View, contiguous_strides
+from weft.machines.model import CostData
 from weft.transforms.borders import fill_border, with_border
 from weft.transforms.compilation import Compilation
+from weft.transforms.device_jobs import BUFFERS, jobs_of
+
+_Work = KernelCall | Launch | Await
 
 
 @dataclass(eq=False)
@@ -70,12 +78,25 @@ class _Task:
     label: str
     stage: str
     macs: int = 0
-    calls: list[KernelCall] = field(default_factory=list)
+    calls: list[_Work] = field(default_factory=list)
+
+    @property
+    def kernel_calls(self) -> Iterator[KernelCall]:
+        """Those of kernels, launches included."""
+        for item in self.calls:
+            if isinstance(item, KernelCall):
+                yield item
+            elif isinstance(item, Launch):
+                yield item.call
 
 
 class _Lowering:
-    def __init__(self, graph: StageGraph) -> None:
+    def __init__(
+        self, graph: StageGraph, devices: Sequence[Accelerator] = (), cost: CostData | None = None
+    ) -> None:
         self.graph = graph
+        self.devices = devices
+        self.cost = cost
         self.views: dict[SSAValue, View] = {}
         self.borders: dict[SSAValue, Border] = {}
         self.slots: list[View] = []
@@ -131,7 +152,7 @@ class _Lowering:
         self.views[value] = view
         if border is not None:
             self.borders[value] = border
-            self.add_task(_Task(name, "border", calls=fill_border(view, border)))
+            self.add_task(_Task(name, "border", calls=[*fill_border(view, border)]))
 
     def add_stage(self, op: Stage) -> None:
         alias = op.alias(self.views[op.operands[0]])
@@ -148,8 +169,19 @@ class _Lowering:
         if border is not None:
             self.borders[op.result] = border
             task.calls += fill_border(out, border)
-        task.calls += op.calls(inputs, out)
+        if isinstance(op, DeviceStage):
+            task.calls += self.jobs(op, inputs, out)
+        else:
+            task.calls += op.calls(inputs, out)
         self.add_task(task)
+
+    def jobs(self, op: DeviceStage, inputs: Sequence[View], out: View) -> list[_Work]:
+        """Of all images and groups, which take the same room for sums in turn."""
+        assert self.cost is not None
+        made = jobs_of(op, inputs, out, self.devices[int_of(op.device)], self.cost)
+        size = max(jobs.sums_bytes for jobs in made)
+        sums = [self.workspace(f"{op.label.data}.sums{i}", size) for i in range(BUFFERS)]
+        return [item for jobs in made for item in jobs.work(sums)]
 
     def operand(self, op: Stage, index: int, task: _Task) -> View:
         """The view of an operand in the layout that the stage asks for, copied if need be."""
@@ -161,11 +193,18 @@ class _Lowering:
             task.calls += fill_border(padded, border)
             task.calls += copy_calls(view, padded)
             return padded
-        if op.needs_dense(index) and not view.is_contiguous:
+        is_dense = view.is_contiguous or not op.needs_dense(index)
+        if not is_dense or not view.is_aligned(self.alignment(op, index)):
             dense = self.allocate(f"{task.label}.dense", value, None)
             task.calls += copy_calls(view, dense)
             return dense
         return view
+
+    def alignment(self, op: Stage, index: int) -> int:
+        """Of an operand in memory, in bytes. Constants are aligned by themselves."""
+        if not isinstance(op, DeviceStage) or index > 0:
+            return 1
+        return self.devices[int_of(op.device)].x_alignment
 
     def serves(self, value: SSAValue, border: Border) -> bool:
         have = self.borders.get(value)
@@ -181,7 +220,7 @@ class _Lowering:
             view = self.views[value]
             if isinstance(view.base, _ConstantBase):
                 copy = self.allocate(name.data, value, None)
-                self.add_task(_Task(name.data, "copy", calls=copy_calls(view, copy)))
+                self.add_task(_Task(name.data, "copy", calls=[*copy_calls(view, copy)]))
                 view = copy
             if isinstance(view.base, _Buffer):
                 view.base.is_result = True
@@ -189,7 +228,7 @@ class _Lowering:
 
     def add_task(self, task: _Task) -> None:
         index = len(self.tasks)
-        for call in task.calls:
+        for call in task.kernel_calls:
             for pointer in call.pointers.values():
                 if isinstance(pointer.base, _Buffer):
                     pointer.base.touch(index)
@@ -206,7 +245,7 @@ class _Lowering:
         for buffer in self.buffers:
             lifetime = buffer.lifetime(len(self.tasks))
             memory[buffer] = BufferOp(buffer.label, buffer.size, lifetime)
-        pointers = (p for t in self.tasks for c in t.calls for p in c.pointers.values())
+        pointers = (p for t in self.tasks for c in t.kernel_calls for p in c.pointers.values())
         for base in dict.fromkeys(p.base for p in pointers):
             if isinstance(base, _ConstantBase):
                 memory[base] = ConstantOp(base.index, base.size)
@@ -215,12 +254,15 @@ class _Lowering:
             slot = memory[view.base].results[0]
             ops.append(ResultOp(operands=[slot], properties=_view_properties(view)))
         for task in self.tasks:
-            block = Block([_call(c, memory) for c in task.calls])
+            block = Block(_work(task.calls, memory))
             ops.append(TaskOp(task.label, task.stage, task.macs, Region(block)))
         return ShardOp(properties={"sym_name": name}, regions=[Region(Block(ops))])
 
     def kernels(self) -> dict[str, Kernel]:
-        return {c.kernel.name: c.kernel for t in self.tasks for c in t.calls}
+        found = {c.kernel.name: c.kernel for t in self.tasks for c in t.kernel_calls}
+        if any(isinstance(item, Await) for task in self.tasks for item in task.calls):
+            found[AWAIT.name] = AWAIT
+        return found
 
 
 def _constant_view(op: Constant) -> View:
@@ -239,12 +281,42 @@ def _view_properties(view: View) -> dict[str, Attribute]:
     }
 
 
-def _call(call: KernelCall, memory: dict[object, Operation]) -> CallOp:
+def _work(items: Sequence[_Work], memory: Mapping[object, Operation]) -> Iterator[Operation]:
+    tokens: dict[int, SSAValue] = {}
+    for item in items:
+        if isinstance(item, KernelCall):
+            yield _call(item, memory)
+        elif isinstance(item, Launch):
+            launch = _launch(item, memory)
+            tokens[id(item)] = launch.token
+            yield launch
+        else:
+            yield AwaitOp(operands=[tokens[id(item.launch)]])
+
+
+def _call(call: KernelCall, memory: Mapping[object, Operation]) -> CallOp:
     pointers: Sequence[Pointer] = [call.pointers[name] for name in call.kernel.pointers]
     return CallOp(
         call.kernel.name,
         [memory[p.base].results[0] for p in pointers],
         [p.byte_offset for p in pointers],
+        [call.numbers[name] for name in call.kernel.numbers],
+        [call.spans[name] for name in call.kernel.pointers] if call.spans is not None else None,
+    )
+
+
+def _launch(launch: Launch, memory: Mapping[object, Operation]) -> LaunchOp:
+    call = launch.call
+    assert call.spans is not None
+    pointers: Sequence[Pointer] = [call.pointers[name] for name in call.kernel.pointers]
+    return LaunchOp(
+        call.kernel.name,
+        launch.label,
+        launch.device,
+        launch.cycles,
+        [memory[p.base].results[0] for p in pointers],
+        [p.byte_offset for p in pointers],
+        [call.spans[name] for name in call.kernel.pointers],
         [call.numbers[name] for name in call.kernel.numbers],
     )
 
@@ -253,9 +325,13 @@ def shards_to_pe(compilation: Compilation) -> Compilation:
     """Replaces the templates of a mesh by shards."""
     module = compilation.module.clone()
     kernels: dict[str, Kernel] = {}
-    for op in list(_mesh_of(module).body.block.ops):
+    mesh = _mesh_of(module)
+    pes = {place.template_name: place.pe_index for place in reversed(mesh.places)}
+    for op in list(mesh.body.block.ops):
         if isinstance(op, TemplateOp):
-            lowering = _Lowering(op.graph)
+            pe = pes.get(op.sym_name.data, -1)
+            devices = compilation.devices.get(pe, ())
+            lowering = _Lowering(op.graph, devices, compilation.costs.get(pe))
             lowering.run()
             kernels |= lowering.kernels()
             block = op.parent_block()

@@ -10,6 +10,7 @@ volatile weft_port_cts_result_t weft_port_cts_result;
 
 enum { FRAMES = 256, LAST_FRAMES = 264 };
 enum { EPOCH = 7, NO_SUCH_PE = 99, ADDS = 16, DISTURBED_CALLS = 2000, HANDED_OVER = 200 };
+enum { CLOCK_READINGS = 1000 };
 enum { ALONE = 1 };
 
 enum { PHASE_LOCAL, PHASE_SHARED, PHASE_FRAMES, PHASE_MISUSE, PHASE_LAST, PHASE_DONE };
@@ -85,6 +86,19 @@ static uint32_t check_add(void)
         sum += amounts[i];
         if (weft_port_observe(&words[1]) != sum) return __LINE__;
         if (words[0] != 0xA5A5A5A5u || words[2] != 0x5A5A5A5Au) return __LINE__;
+    }
+    return 0u;
+}
+
+static uint32_t check_clock(const weft_pe_t *pe)
+{
+    const uint32_t start = weft_port_clock(pe);
+    uint32_t before = start;
+    for (uint32_t i = 0; before == start || i < CLOCK_READINGS; ++i) {
+        const uint32_t ticks = weft_port_clock(pe);
+        if (ticks - before > (uint32_t)INT32_MAX) return __LINE__;
+        if (ticks == start && i >= WEFT_PORT_CTS_PATIENCE) return __LINE__;
+        before = ticks;
     }
     return 0u;
 }
@@ -336,6 +350,7 @@ static void step_local(weft_port_cts_t *cts)
 {
     judge(WEFT_PORT_CTS_PUBLISH, check_publish());
     judge(WEFT_PORT_CTS_ADD, check_add());
+    judge(WEFT_PORT_CTS_CLOCK, check_clock(&cts->pe));
     enter(cts, PHASE_SHARED);
 }
 

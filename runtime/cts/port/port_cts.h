@@ -52,7 +52,8 @@ typedef enum weft_port_cts_case {
     WEFT_PORT_CTS_NO_PE_CREDIT = 10, /* credit */
     WEFT_PORT_CTS_BEYOND_ARENA = 11, /* what leaves an arena is refused: two PEs */
     WEFT_PORT_CTS_AFTER_MISUSE = 12, /* and has changed nothing: two PEs */
-    WEFT_PORT_CTS_CASES = 12
+    WEFT_PORT_CTS_CLOCK = 13,        /* goes on, and never back */
+    WEFT_PORT_CTS_CASES = 13
 } weft_port_cts_case_t;
 
 typedef struct weft_port_cts_result {

@@ -5,7 +5,7 @@
 
 #define IN_SLOT(slot) (WEFT_IN_SLOT | ((slot) << WEFT_SLOT_SHIFT))
 
-enum { HEAD = 22, SLOT = 7, SHARD = 7, SEND = 15, RETURN = 2, CHANNEL = 6, TASK = 2, CALL = 2 };
+enum { HEAD = 24, SLOT = 7, SHARD = 7, SEND = 15, RETURN = 2, CHANNEL = 6, TASK = 2, CALL = 2 };
 
 /* Runs within a frame, from where and to where: of an odd length, at odd places. */
 enum {
@@ -31,7 +31,7 @@ enum { WORDS_1 = HEAD + 2 * SLOT + SHARD + SEND + 2 * RETURN + TASK + CALL + 4 }
 static const uint32_t tables_0[WORDS_0] = {
     WEFT_TABLES_MAGIC, WEFT_TABLES_VERSION, WORDS_0, WEFT_PORT_CTS_ARENA, 0u, 13u, 2u, HEAD, 1u,
     HEAD + 2 * SLOT, 2u, HEAD + 2 * SLOT + SHARD, 1u, HEAD + 2 * SLOT + SHARD + 2 * SEND, 2u,
-    HEAD + 2 * SLOT + SHARD + 2 * SEND + RETURN, 0u, WORDS_0, 0u, WORDS_0, 0u, WORDS_0,
+    HEAD + 2 * SLOT + SHARD + 2 * SEND + RETURN, 0u, WORDS_0, 0u, WORDS_0, 0u, WORDS_0, 0u, WORDS_0,
     /* slots */
     INPUT_AT, FRAME_BYTES, 4u, 1u, 0u, 0u, 0u, ANSWERS_AT, FRAME_BYTES, DEPTH_OF_ANSWERS, 1u, 0u,
     1u, 6u,
@@ -52,7 +52,7 @@ static const uint32_t tables_1[WORDS_1] = {
     HEAD + 2 * SLOT, 1u, HEAD + 2 * SLOT + SHARD, 2u, HEAD + 2 * SLOT + SHARD + SEND, 0u,
     HEAD + 2 * SLOT + SHARD + SEND + 2 * RETURN, 1u, HEAD + 2 * SLOT + SHARD + SEND + 2 * RETURN,
     1u, HEAD + 2 * SLOT + SHARD + SEND + 2 * RETURN + TASK, 4u,
-    HEAD + 2 * SLOT + SHARD + SEND + 2 * RETURN + TASK + CALL,
+    HEAD + 2 * SLOT + SHARD + SEND + 2 * RETURN + TASK + CALL, 0u, WORDS_1,
     /* slots */
     RUNS_SLOT_AT, FRAME_BYTES, DEPTH_OF_RUNS, 1u, 0u, 1u, 0u, WHOLE_AT, FRAME_BYTES, DEPTH_OF_WHOLE,
     1u, 1u, 1u, 6u,
@@ -123,6 +123,6 @@ static void answer(const weft_pe_t *pe, const uint32_t *args)
     memory[0] += 1u;
 }
 
-static const weft_kernel_t kernels[] = {{answer, 4u, 4u, 0xCu}};
+static const weft_kernel_t kernels[] = {{answer, 4u, 4u, 0xCu, WEFT_ROLE_COMPUTE}};
 
-const weft_program_t weft_port_cts_program = {"port_cts", kernels, 1u, WEFT_TABLES_VERSION};
+const weft_program_t weft_port_cts_program = {"port_cts", kernels, 1u, WEFT_TABLES_VERSION, NULL};

@@ -150,14 +150,27 @@ static inline int32_t weft_sign(int32_t x)
     return x < 0 ? -1 : 0;
 }
 
-/* Requantises as weft_requantize does, with everything prepared that can be: `doubled` is twice the
- * sum, `multiplier` Q31, `scale` 2^(32 - n) for a right shift by 2 <= n <= 31. The first rounding
- * goes up at ties, the second away from zero. Without limits but those of int8. */
+/* The second rounding, away from zero, of what the first one gave: `scale` is 2^(32 - n) for a right
+ * shift by 2 <= n <= 31, or 0 for a multiplier of 0. Without limits but those of int8. */
+static inline int32_t weft_round_again(int32_t high, int32_t scale, int32_t zero_point)
+{
+    return weft_saturate8(weft_add_high_product(zero_point, high + weft_sign(high), scale));
+}
+
+/* Requantises as weft_requantize does, with everything prepared that can be. `less_one` is the
+ * multiplier less one, in units of 2^-32: so the first rounding, which goes up at ties, needs the sum
+ * itself, and not twice the sum. */
+static inline int32_t weft_requantize_prepared(int32_t sum, int32_t less_one, int32_t scale,
+                                               int32_t zero_point)
+{
+    return weft_round_again(weft_add_high_product(sum, sum, less_one), scale, zero_point);
+}
+
+/* The same of twice the sum, where that is what there is; `multiplier` is Q31. */
 static inline int32_t weft_requantize_doubled(int32_t doubled, int32_t multiplier, int32_t scale,
                                               int32_t zero_point)
 {
-    const int32_t high = weft_high_product(doubled, multiplier);
-    return weft_saturate8(weft_add_high_product(zero_point, high + weft_sign(high), scale));
+    return weft_round_again(weft_high_product(doubled, multiplier), scale, zero_point);
 }
 
 #endif /* WEFT_DSP_H */

@@ -29,9 +29,12 @@ typedef struct weft_pe {
     uint8_t *arena;
     const uint8_t *constants;
     uint32_t *state;
-    void *port;          /* the port's own, from the configuration */
-    uint32_t number;     /* of this PE in the mesh */
-    uint32_t epoch;      /* of the mesh's life: messages of another one are ignored */
+    void *port;      /* the port's own, from the configuration */
+    uint32_t number; /* of this PE in the mesh */
+    uint32_t epoch;  /* of the mesh's life: messages of another one are ignored */
+    struct weft_device *const *devices;
+    uint32_t device_count;
+    uint32_t lane;       /* whose shard runs, or is looked at first */
     uint32_t shard;      /* that is firing, or that is looked at first for the next firing */
     uint32_t next_task;  /* of the firing, counted from the shard's first */
     uint32_t told_fault; /* by weft_pe_fail, from whatever context */
@@ -53,6 +56,10 @@ typedef struct weft_pe_config {
     uint32_t number; /* of this PE in the mesh; 0 where there is only one */
     uint32_t epoch;  /* the same for all PEs; another one after every new start */
     void *port;      /* kept for the port, not looked at */
+    /* Those that the program was made for, in its order, initialised; the caller's, array and all,
+     * for as long as the context. */
+    struct weft_device *const *devices;
+    uint32_t device_count;
 } weft_pe_config_t;
 
 /* Checks the configuration and the tables, then puts the context into its first state: no frame,
@@ -63,10 +70,13 @@ typedef struct weft_pe_config {
 weft_status_t weft_pe_init(weft_pe_t *pe, const weft_pe_config_t *config);
 
 /* Runs at most one task and returns: WEFT_OK if one ran, WEFT_IDLE if nothing was ready (not an
- * error: a frame or a credit is missing), otherwise the sticky fault. Any ready shard may fire,
- * the one after the last first. A firing starts only when every slot has a frame and every send a
- * credit, so it never waits half-way. Bounded by the longest task, and by the sends of a shard.
- * Meant to be called from any event loop. WEFT_E_ARGUMENT before a successful init. */
+ * error: a frame or a credit is missing), WEFT_PENDING if all that is under way waits for devices,
+ * otherwise the sticky fault. Any ready shard may fire, the one after the last first. A firing
+ * starts only when every slot has a frame and every send a credit, so it waits half-way for jobs
+ * only; shards of other lanes run meanwhile. Bounded by the longest task, and by the sends of a
+ * shard. Meant to be called from any event loop: after WEFT_IDLE it may sleep until an event, after
+ * WEFT_PENDING no longer than deadlines of jobs allow, unless its devices cause events. In both
+ * cases an event may have happened already. WEFT_E_ARGUMENT before a successful init. */
 weft_status_t weft_pe_step(weft_pe_t *pe);
 
 /* --- what other PEs say, called by the port: any context ------------------------------------- */
@@ -141,26 +151,12 @@ weft_status_t weft_pe_channel_release(weft_pe_t *pe, uint32_t channel);
 
 /* --- for generated code: the address behind one pointer word of an argument row --------------- */
 
-/* Where the frame that is being consumed lies. */
-static inline uint8_t *weft_pe_slot_at(const weft_pe_t *pe, uint32_t slot, uint32_t offset)
-{
-    const weft_slot_row_t *row = weft_tables_slot(pe->tables, slot);
-    const uint32_t frame = pe->state[row->state] & (row->depth - 1u);
-    return pe->arena + row->offset + frame * row->frame_bytes + offset;
-}
+/* In the arena, or in the frame of a slot that is being consumed. Not inline: every kernel would
+ * bring its own copies. */
+void *weft_pe_arena_at(const weft_pe_t *pe, uint32_t word);
 
-static inline void *weft_pe_arena_at(const weft_pe_t *pe, uint32_t word)
-{
-    if ((word & WEFT_IN_SLOT) == 0u) return pe->arena + word;
-    return weft_pe_slot_at(pe, (word & ~WEFT_PLACE_MASK) >> WEFT_SLOT_SHIFT,
-                           word & WEFT_SLOT_OFFSET_MASK);
-}
-
-static inline const void *weft_pe_at(const weft_pe_t *pe, uint32_t word)
-{
-    if ((word & WEFT_IN_CONSTANTS) != 0u) return pe->constants + (word & ~WEFT_PLACE_MASK);
-    return weft_pe_arena_at(pe, word);
-}
+/* The same, or in the constants. */
+const void *weft_pe_at(const weft_pe_t *pe, uint32_t word);
 
 /* SHA-256 (hex) of the runtime's sources that this binary was built from. */
 const char *weft_runtime_hash(void);

@@ -29,6 +29,12 @@ uint32_t weft_port_observe(const uint32_t *counter);
  * context. */
 void weft_port_add(uint32_t *counter, uint32_t amount);
 
+/* Ticks of a clock that runs freely and wraps at 2^32, for deadlines and timestamps: the longest that
+ * can be told is 2^31 - 1 ticks. What a tick is, is the port's choice; it comes often enough for the
+ * deadlines that callers give. `pe` is the one whose clock it is, or null for the port's only one.
+ * Any context. */
+uint32_t weft_port_clock(const struct weft_pe *pe);
+
 /* Write `bytes` bytes to `offset` in the arena of PE number `to`, another one than `pe`. Returns
  * when `from` may be changed again. WEFT_E_ARGUMENT if there is no such PE, or if the bytes would
  * leave its arena. Thread context.
@@ -63,6 +69,14 @@ static inline weft_status_t weft_port_write_runs(const struct weft_pe *pe, uint3
     }
     return WEFT_OK;
 }
+
+/* Read `bytes` bytes from `offset` of the DRAM that `pe` reaches, or write them there. They return when
+ * the bytes are there. WEFT_E_ARGUMENT if there is no DRAM, or if they would leave it. For devices
+ * that move data; the executive needs neither. Thread context. */
+weft_status_t weft_port_dram_read(const struct weft_pe *pe, uint32_t offset, void *to,
+                                  uint32_t bytes);
+weft_status_t weft_port_dram_write(const struct weft_pe *pe, uint32_t offset, const void *from,
+                                   uint32_t bytes);
 
 /* Have weft_pe_deliver_arrival called on PE number `to`, after what was written before, with the
  * epoch of `pe`. Thread context. What a signal returns becomes the fault of `pe`, if it is one: a

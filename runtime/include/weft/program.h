@@ -19,7 +19,7 @@ struct weft_pe;
 
 /* Word 0 and 1 of every table set. */
 #define WEFT_TABLES_MAGIC 0x54465457u /* "WTFT", little endian */
-#define WEFT_TABLES_VERSION 2u
+#define WEFT_TABLES_VERSION 3u
 
 /* A pointer argument is a byte offset; its upper two bits say into what. Within a slot, bits 22 to
  * 29 are the slot's number, and the offset counts from the frame that the shard works on. */
@@ -34,12 +34,37 @@ struct weft_pe;
 /* Calls one kernel with the pointers and numbers of one table row. */
 typedef void (*weft_kernel_fn)(const struct weft_pe *pe, const uint32_t *args);
 
+/* What a call does. The last two words of launches and awaits are the device, by its index on the
+ * PE, and the state word that holds the job's ticket. */
+typedef enum weft_role {
+    WEFT_ROLE_COMPUTE = 0, /* runs a kernel to its end */
+    WEFT_ROLE_LAUNCH = 1,  /* hands a job to a device, and goes on */
+    WEFT_ROLE_AWAIT = 2    /* keeps its task from starting until the job is done; no function */
+} weft_role_t;
+
+enum { WEFT_DEVICE_WORDS = 2 };
+
 typedef struct weft_kernel {
     weft_kernel_fn invoke;
     uint16_t pointer_count; /* the first words of a row: offsets, at most 32 */
     uint16_t arg_count;     /* all words of a row */
     uint32_t written;       /* bit i: pointer i is written through, not into constants */
+    uint32_t role;          /* a weft_role_t */
 } weft_kernel_t;
+
+/* What the executive needs to know of devices, where a program uses any. It calls through here, so
+ * that what serves devices is linked only into programs that have them (weft/pe_devices.h). */
+struct weft_device_setup;
+
+typedef struct weft_program_devices {
+    uint32_t count;
+    const struct weft_device_setup *setups; /* as many */
+    uint32_t storage_bytes;                 /* that weft_pe_devices_init wants */
+    /* Whether `pe` has been given the devices that the program was made for. */
+    weft_status_t (*check)(const struct weft_pe *pe);
+    /* WEFT_OK once the job is done, WEFT_PENDING before, or what it failed with. */
+    weft_status_t (*await)(const struct weft_pe *pe, uint32_t device, uint32_t ticket);
+} weft_program_devices_t;
 
 /* Code of one kind of PE. Lives in read-only memory, never written. */
 typedef struct weft_program {
@@ -47,6 +72,7 @@ typedef struct weft_program {
     const weft_kernel_t *kernels;
     uint32_t kernel_count;
     uint32_t tables_version; /* WEFT_TABLES_VERSION of the runtime it was compiled for */
+    const weft_program_devices_t *devices; /* null if it uses none */
 } weft_program_t;
 
 /* Where rows of one kind lie: how many, and the word index of the first. */
@@ -71,6 +97,7 @@ typedef struct weft_tables {
     weft_section_t tasks;
     weft_section_t calls;
     weft_section_t args;
+    weft_section_t lanes;
 } weft_tables_t;
 
 /* Room for `depth` frames of one box, written by `producer_count` producers straight into place.
@@ -133,7 +160,7 @@ typedef struct weft_channel_row {
 
 enum { WEFT_CHANNEL_IN = 0, WEFT_CHANNEL_OUT = 1 };
 
-/* A task runs `call_count` calls, in order, to completion. */
+/* A task runs `call_count` calls, in order, to completion. Awaits come before all others. */
 typedef struct weft_task_row {
     uint32_t first_call;
     uint32_t call_count;
@@ -143,6 +170,17 @@ typedef struct weft_call_row {
     uint32_t kernel;    /* index into the program's kernels */
     uint32_t first_arg; /* index into the argument words */
 } weft_call_row_t;
+
+/* Shards that never fire at the same time: they share scratch memory. Where jobs are awaited, one
+ * shard of every lane may be firing. Lanes name shards one after the other, without gaps; without
+ * any, all shards are one. */
+typedef struct weft_lane_row {
+    uint32_t first_shard;
+    uint32_t shard_count;
+    uint32_t state; /* WEFT_LANE_WORDS: what weft_pe_t holds of the lane that runs */
+} weft_lane_row_t;
+
+enum { WEFT_LANE_WORDS = 3 };
 
 /* Checks tables against themselves and against `program`: every index, every argument count, every
  * pointer offset and every state word, so that the executive need not look again. How far a kernel
@@ -165,6 +203,7 @@ const weft_channel_row_t *weft_tables_channel(const weft_tables_t *tables, uint3
 const weft_task_row_t *weft_tables_task(const weft_tables_t *tables, uint32_t index);
 const weft_call_row_t *weft_tables_call(const weft_tables_t *tables, uint32_t index);
 const uint32_t *weft_tables_args(const weft_tables_t *tables, uint32_t index);
+const weft_lane_row_t *weft_tables_lane(const weft_tables_t *tables, uint32_t index);
 
 #ifdef __cplusplus
 }

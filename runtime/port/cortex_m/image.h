@@ -66,6 +66,15 @@ extern uint32_t weft_image_state[];
 extern weft_mail_t weft_image_mail;
 extern uint8_t weft_image_arena[];
 
+/* Where the core sees DRAM, for weft_port_dram_read and weft_port_dram_write. Weak and empty: a firmware
+ * that has some defines it. */
+typedef struct weft_image_dram {
+    uint8_t *start;
+    uint32_t bytes;
+} weft_image_dram_t;
+
+extern const weft_image_dram_t weft_image_dram;
+
 /* Sleeps until an event: a remote write to this PE's memory that signals one, an interrupt, SEV.
  * May return without any. Thread context. */
 void weft_port_wait(void);

@@ -19,9 +19,34 @@ weft_mail_t weft_image_mail;
 volatile uint32_t weft_image_status;
 const char *volatile weft_image_runtime_hash;
 
+#ifdef WEFT_PE_DEVICES_BYTES
+/* Of the port's clock, what a job of a device may take at most: a second or so, unless said
+ * otherwise. */
+#ifndef WEFT_DEVICE_DEADLINE_TICKS
+#define WEFT_DEVICE_DEADLINE_TICKS (UINT32_C(1) << 28)
+#endif
+static uint64_t storage[(WEFT_PE_DEVICES_BYTES + sizeof(uint64_t) - 1u) / sizeof(uint64_t)];
+
+static weft_status_t add_devices(weft_pe_config_t *config)
+{
+    weft_pe_devices_t made;
+    WEFT_RETURN_IF_ERROR(weft_pe_devices_init(config->program, &weft_image_pe, storage,
+                                              sizeof storage, WEFT_DEVICE_DEADLINE_TICKS, &made));
+    config->devices = made.devices;
+    config->device_count = made.count;
+    return WEFT_OK;
+}
+#else
+static weft_status_t add_devices(weft_pe_config_t *config)
+{
+    (void)config;
+    return WEFT_OK;
+}
+#endif
+
 static weft_status_t initialise(void)
 {
-    const weft_pe_config_t config = {
+    weft_pe_config_t config = {
         .program = &WEFT_PE_PROGRAM,
         .tables = (const weft_tables_t *)weft_pe_tables,
         .table_words = WEFT_PE_TABLES_BYTES / sizeof(uint32_t),
@@ -37,6 +62,7 @@ static weft_status_t initialise(void)
     };
     weft_image_mail.pe = &weft_image_pe;
     weft_image_runtime_hash = weft_runtime_hash();
+    WEFT_RETURN_IF_ERROR(add_devices(&config));
     return weft_pe_init(&weft_image_pe, &config);
 }
 
@@ -53,7 +79,7 @@ static void stop_after_overflow(void)
 void weft_image_main(void)
 {
     weft_status_t status = initialise();
-    while (status == WEFT_OK || status == WEFT_IDLE) {
+    while (!weft_status_is_error(status)) {
         weft_port_poll(&weft_image_pe);
         status = weft_pe_step(&weft_image_pe);
         stop_after_overflow();

@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "weft/pe.h"
+#include "weft/pe_devices.h"
 
 /* Changes whenever a field below does. */
-#define WEFT_HOST_LIBRARY_VERSION 4u
+#define WEFT_HOST_LIBRARY_VERSION 7u
 
 typedef struct weft_host_library {
     uint32_t version; /* WEFT_HOST_LIBRARY_VERSION */
@@ -32,6 +32,12 @@ typedef struct weft_host_library {
     weft_status_t (*channel_publish)(weft_pe_t *pe, uint32_t channel);
     weft_status_t (*channel_observe)(weft_pe_t *pe, uint32_t channel, const void **out_slot);
     weft_status_t (*channel_release)(weft_pe_t *pe, uint32_t channel);
+    weft_status_t (*devices_init)(const weft_program_t *program, const weft_pe_t *pe, void *storage,
+                                  uint32_t storage_bytes, uint32_t deadline_ticks,
+                                  weft_pe_devices_t *out_devices);
+    weft_status_t (*device_last_error)(const weft_device_t *device, weft_device_error_t *out_error);
+    weft_status_t (*device_poll)(weft_device_t *device);
+    weft_status_t (*ticket_state)(const weft_ticket_t *ticket);
 } weft_host_library_t;
 
 /* Generated code defines it (host.c of a compiled program). */
@@ -55,6 +61,10 @@ extern const weft_host_library_t weft_host_library;
      weft_pe_channel_acquire,                \
      weft_pe_channel_publish,                \
      weft_pe_channel_observe,                \
-     weft_pe_channel_release}
+     weft_pe_channel_release,                \
+     weft_pe_devices_init,                   \
+     weft_device_last_error,                 \
+     weft_device_poll,                       \
+     weft_ticket_state}
 
 #endif /* WEFT_HOST_LIBRARY_H */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A mesh within one process: PEs are stepped by threads, messages are calls and copies. */
+#define _POSIX_C_SOURCE 199309L
+
 #include "weft/port.h"
 
 #include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 #include "mesh.h"
 #include "weft/pe.h"
@@ -21,6 +24,15 @@ uint32_t weft_port_observe(const uint32_t *counter)
 void weft_port_add(uint32_t *counter, uint32_t amount)
 {
     (void)__atomic_add_fetch(counter, amount, __ATOMIC_ACQ_REL);
+}
+
+uint32_t weft_port_clock(const weft_pe_t *pe)
+{
+    const weft_host_mesh_t *mesh = pe != NULL ? pe->port : NULL;
+    if (mesh != NULL && mesh->clock != NULL) return mesh->clock(mesh->clock_context, pe->number);
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)((uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u);
 }
 
 static weft_pe_t *find(const weft_pe_t *pe, uint32_t number)
@@ -62,6 +74,34 @@ weft_status_t weft_port_write_box(const weft_pe_t *pe, uint32_t to, const weft_b
                    box->bytes);
         }
     }
+    return WEFT_OK;
+}
+
+/* Where `bytes` bytes of DRAM are; null if they are not all there. */
+static uint8_t *dram_at(const weft_pe_t *pe, uint32_t offset, uint32_t bytes)
+{
+    const weft_host_mesh_t *mesh = pe->port;
+    if (mesh == NULL || mesh->dram == NULL || offset > mesh->dram_bytes ||
+        bytes > mesh->dram_bytes - offset) {
+        return NULL;
+    }
+    return mesh->dram + offset;
+}
+
+weft_status_t weft_port_dram_read(const weft_pe_t *pe, uint32_t offset, void *to, uint32_t bytes)
+{
+    const uint8_t *from = dram_at(pe, offset, bytes);
+    if (from == NULL) return WEFT_E_ARGUMENT;
+    memcpy(to, from, bytes);
+    return WEFT_OK;
+}
+
+weft_status_t weft_port_dram_write(const weft_pe_t *pe, uint32_t offset, const void *from,
+                                   uint32_t bytes)
+{
+    uint8_t *to = dram_at(pe, offset, bytes);
+    if (to == NULL) return WEFT_E_ARGUMENT;
+    memcpy(to, from, bytes);
     return WEFT_OK;
 }
 

@@ -31,6 +31,8 @@ OPERATION(dot_second, weft_dot_second((int32_t)a, b, c))
 OPERATION(high_product, weft_high_product((int32_t)a, (int32_t)b))
 OPERATION(add_high_product, weft_add_high_product((int32_t)a, (int32_t)b, (int32_t)c))
 OPERATION(saturate8, weft_saturate8((int32_t)a))
+OPERATION(requantize_prepared,
+          weft_requantize_prepared((int32_t)a, (int32_t)b, (int32_t)c, (int32_t)d))
 OPERATION(requantize_doubled,
           weft_requantize_doubled((int32_t)a, (int32_t)b, (int32_t)c, (int32_t)d))
 OPERATION(limited, limit4(a, b, c))

@@ -73,9 +73,9 @@ static void call_tiny(const weft_pe_t *pe, const uint32_t *args)
          (int32_t)args[5]);
 }
 
-static const weft_kernel_t kernels[] = {{call_tiny, 3u, 6u, 0x2u}};
+static const weft_kernel_t kernels[] = {{call_tiny, 3u, 6u, 0x2u, WEFT_ROLE_COMPUTE}};
 
-const weft_program_t p0_program = {"p0", kernels, 1u, WEFT_TABLES_VERSION};
+const weft_program_t p0_program = {"p0", kernels, 1u, WEFT_TABLES_VERSION, 0};
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -96,6 +97,17 @@ def test_a_mesh_beside_one_pe(weft_command: Callable) -> None:
     labels = [row["layer"] for row in model["layers"] if row["kind"] not in ("border", "copy")]
     assert labels == [r["layer"] for r in one["layers"] if r["kind"] not in ("border", "copy")]
     assert model["busiest_pe"]["cycles"] < model["cycles"]
+
+
+@pytest.mark.parametrize("name", ["kws", "ic", "ad"])
+@pytest.mark.usefixtures("emulator")
+def test_a_chip_takes_little_more_work_than_one_pe(weft_command: Callable, name: str) -> None:
+    command = (known_model(name), "--machine", "spinn2-chip")
+    (model,) = report_of(weft_command, *command)["models"].values()
+    assert 1 < model["ratio_to_one_pe"] <= 1.25
+    # And is an order of magnitude faster for it.
+    assert model["pes"] > 10
+    assert model["busiest_pe"]["cycles"] < model["one_pe"]["cycles"] / 10
 
 
 @pytest.mark.usefixtures("emulator")
@@ -198,8 +210,10 @@ def test_fitted_costs_make_a_machine_file(weft_command: Callable, tmp_path: Path
     assert set(report["errors"]) == set(report["elements"]) == kinds
     assert {"conv2d", "dense", "depthwise"} <= set(report["kinds"])
     assert all(error["samples"] >= 2 for error in report["errors"].values())
-    # What is printed can be pasted, and foretells what is counted.
+    # What is printed can be pasted in place of what is there, and foretells what is counted.
     text = (machines_folder() / "single-m4.toml").read_text(encoding="utf-8")
+    text, removed = re.subn(r"\[pe_class\.m4\.cost\]\n.*?\n\n", "", text, flags=re.S)
+    assert removed == 1
     pasted = done.out.replace("[pe_class.NAME.cost]", "[pe_class.m4.cost]")
     path = tmp_path / "fitted.toml"
     path.write_text(f"{text}\n{pasted}", encoding="utf-8")

@@ -69,6 +69,27 @@ def test_run_as_machine_code(weft_command: Callable, tiny: Path, given: Path) ->
     assert row["pe"] == "(0,0).0" and re.fullmatch("[0-9a-f]{64}", row["sha256"])
 
 
+def test_run_by_the_clock(weft_command: Callable, tiny: Path, given: Path) -> None:
+    """One PE, no link: the rate is what was predicted."""
+    command = ("run", tiny, *MACHINE, "--input", given, "--engine", "timed", "--frames", 20)
+    done = weft_command(*command)
+    assert (done.status, done.err) == (0, "")
+    assert "20 frame(s) on 1 PE(s) of single-m4 (timed)" in done.out
+    assert "int8[1, 4]: 0 3 12 12" in done.out
+    line = r"  on the machine's clock [0-9.e+]+ frames/s, \+0\.00% to the prediction; latency "
+    assert re.search(line + r"\S+ ms, at most \S+ ms; PE \(0,0\)\.0 busy for 100\.0%\n", done.out)
+    report = json.loads(weft_command(*command, "--json").out)
+    native = json.loads(weft_command(*command[:-4], "--frames", 20, "--json").out)
+    keys = {"is_steady", "frames_under_way", "prediction_error", "latency_s", "simulated_s"}
+    assert set(report) == set(native) | keys | {"pes", "links", "network"}
+    assert report["output_sha256"] == native["output_sha256"]
+    assert report["measured_fps"] == pytest.approx(report["predicted_fps"], rel=1e-5)
+    assert report["is_steady"] and report["links"] == []
+    assert report["latency_s"]["mean"] <= report["latency_s"]["max"] < report["simulated_s"]
+    stalls = dict.fromkeys(("input", "credit", "device", "network"), 0.0)
+    assert report["pes"] == [{"pe": "(0,0).0", "utilisation": 1.0, "stalls": stalls}]
+
+
 def test_run_writes_the_output(
     weft_command: Callable, tiny: Path, given: Path, tmp_path: Path
 ) -> None:

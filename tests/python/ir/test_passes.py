@@ -62,7 +62,7 @@ IN_DETAIL = (*CUT, "by_hand", "conv_padding")
 
 
 def _stages(name: str) -> Compilation:
-    """A graph with constants that all differ, and shifts that kernels written by hand can do."""
+    """A graph with constants that all differ, and scales that kernels written by hand can do."""
     module = graph(name)
     constants = {
         op.key.data: np.arange(np.prod(shape_of(op.result)), dtype=dtype_of(op.result.type))
@@ -72,6 +72,8 @@ def _stages(name: str) -> Compilation:
     for key, data in constants.items():
         if key.endswith("_shift"):
             data[...] = -8
+        elif key.endswith("_multiplier"):
+            data[...] += 2**30
     shapes = {op.key.data: shape_of(op.result) for op in module.walk() if isinstance(op, Constant)}
     return Compilation(module, {k: v.reshape(shapes[k]) for k, v in constants.items()})
 

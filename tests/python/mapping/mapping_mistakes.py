@@ -55,6 +55,13 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
     ),
     "machine of another type": ({**of(), "machine": 3}, ["machine: is for 3"]),
     "model of another type": ({**of(), "model": 3}, ["model: must be a text, not 3"]),
+    "less work than one PE": (
+        {**of(), "most_work": 0.99},
+        ["most_work: must be a number from 1 to 1e6, not 0.99"],
+    ),
+    "most_work as text": ({**of(), "most_work": "2"}, ["most_work: must be a number", '"2"']),
+    "most_work that is true": ({**of(), "most_work": True}, ["most_work: must be a number"]),
+    "endless work": ({**of(), "most_work": 10**400}, ["most_work: must be a number"]),
     "unknown stage": (
         of(convv=[GOOD]),
         ["stages['convv']: the model has no such stage; did you mean 'conv'?"],

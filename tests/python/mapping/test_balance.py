@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby, pairwise
+from math import inf
 
 import numpy as np
 import pytest
@@ -19,7 +21,8 @@ from weft.dialects.stages.box import Box
 from weft.machines import PeClass
 from weft.machines.model import CostData
 from weft.mapping.balance import Worker, _Rule, balanced
-from weft.mapping.cost import cost, cycles_for
+from weft.mapping.cost import Costs, cost, cycles_for
+from weft.mapping.loads import Load, Loads
 from weft.mapping.mapping import Mapping
 from weft.mapping.split import can_cut, cuttable_axes, grid_boxes, split, split_along
 from weft.transforms.compilation import stages_of
@@ -227,6 +230,51 @@ def test_more_pes_are_never_slower(stages: list[Stage], kind: PeClass) -> None:
         periods.append(period(stages, workers, found))
     assert all(b <= a * (1 + 1e-9) for a, b in pairwise(periods))
     assert periods[7] < periods[0] / 4
+
+
+# Multiply-accumulates and messages only, so that figures can be foretold.
+TALKATIVE = replace(
+    BIG, cost=CostData(mac=1, element=0, byte=0, message=200, task=10, firing=100), name="talkative"
+)
+
+
+def load_on(stages: list[Stage], count: int, most_work: float = inf) -> tuple[Mapping, Load]:
+    workers = workers_of([TALKATIVE] * count, 1 << 20)
+    found = balanced(stages, workers, most_work=most_work)
+    assert found is not None
+    check_mapping(stages, workers, found)
+    classes = {worker.pe: worker.pe_class for worker in workers}
+    return found, Loads(stages, classes, {}, Costs()).of(found.stages)
+
+
+def test_no_more_work_than_allowed(stages: list[Stage]) -> None:
+    alone, bare = load_on(stages, 1)
+    assert len(alone.pes) == 1 and bare.ratio == 1
+    loads = [load_on(stages, 40, most)[1] for most in (1.0, 1.02, 1.1, 1.25, 2.0, inf)]
+    for load, most in zip(loads, (1.0, 1.02, 1.1, 1.25, 2.0, inf), strict=True):
+        assert load.ratio <= most
+    assert loads[0].ratio == 1
+    assert all(b.seconds <= a.seconds for a, b in pairwise(loads))
+    # The fastest takes more work than the usual bound, which still is much faster than one PE.
+    assert loads[-1].ratio > 1.25 and loads[-1].seconds < loads[3].seconds < loads[0].seconds / 5
+
+
+def test_where_none_takes_so_little_the_least_work_is_taken(stages: list[Stage]) -> None:
+    """One PE has no room for all."""
+    small = workers_of([TALKATIVE] * 40, 2000)
+    found = [balanced(stages, small, most_work=most) for most in (1.0, inf)]
+    loads = Loads(stages, {worker.pe: TALKATIVE for worker in small}, {}, Costs())
+    least, fastest = (loads.of(mapping.stages) for mapping in found if mapping is not None)
+    assert 1 < least.ratio < fastest.ratio
+    assert least.seconds > fastest.seconds
+
+
+def test_pes_that_would_only_talk_stay_idle(stages: list[Stage]) -> None:
+    """More of them are never slower, and from some number on none of them is used."""
+    loads = [load_on(stages, count) for count in (1, 2, 4, 8, 16, 32, 64, 128, 256)]
+    assert all(b.seconds <= a.seconds * (1 + 1e-9) for (_, a), (_, b) in pairwise(loads))
+    assert len(loads[-1][0].pes) < 128
+    assert loads[-1][0].stages == loads[-2][0].stages
 
 
 def test_faster_pes_get_more(stages: list[Stage]) -> None:

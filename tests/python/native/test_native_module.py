@@ -411,6 +411,6 @@ def test_damaged_tables_never_end_the_process(tmp_path: Path) -> None:
 
 
 def test_the_head_of_tables_is_as_documented() -> None:
-    head = struct.unpack("<22I", tiny_tables().to_bytes()[:88])
-    assert head[:2] == (0x54465457, 2)
+    head = struct.unpack("<24I", tiny_tables().to_bytes()[:96])
+    assert head[:2] == (0x54465457, 3)
     assert head[2] * 4 == len(tiny_tables().to_bytes())

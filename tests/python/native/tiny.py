@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +90,9 @@ static void call_tiny(const weft_pe_t *pe, const uint32_t *args)
          (int32_t)args[5]);
 }
 
-static const weft_kernel_t kernels[] = {{call_tiny, 3u, 6u, 2u}};
+static const weft_kernel_t kernels[] = {{call_tiny, 3u, 6u, 2u, WEFT_ROLE_COMPUTE}};
 
-const weft_program_t p0_program = {"p0", kernels, 1u, WEFT_TABLES_VERSION};
+const weft_program_t p0_program = {"p0", kernels, 1u, WEFT_TABLES_VERSION, 0};
 """
 _HOST_C = """\
 #include "p0.h"
@@ -109,7 +109,8 @@ __attribute__((visibility("default"))) const weft_host_library_t weft_host_libra
     {version}, 1u, programs, sizeof(weft_pe_t), weft_runtime_hash, weft_status_string,
     weft_pe_init, step, weft_pe_fail, weft_pe_where, weft_pe_waits_for, weft_pe_deliver_arrival,
     weft_pe_deliver_credit, weft_pe_channel_acquire, weft_pe_channel_publish,
-    weft_pe_channel_observe, weft_pe_channel_release}};
+    weft_pe_channel_observe, weft_pe_channel_release, weft_pe_devices_init,
+    weft_device_last_error}};
 """
 
 HASH = runtime_hash(runtime_folder())
@@ -142,7 +143,8 @@ def tiny_tables(number: int = 0, pes: int = 1) -> PeTables:
     return tables
 
 
-def _channel(direction: str, pe: int, number: int) -> dict[str, object]:
+def channel_row(direction: str, pe: int, number: int) -> dict[str, object]:
+    """The manifest's row of the input, or of the output."""
     is_input = direction == "in"
     return {
         "direction": direction,
@@ -151,6 +153,8 @@ def _channel(direction: str, pe: int, number: int) -> dict[str, object]:
         "shape": [ROWS, ROW_BYTES] if is_input else [1, FRAME_BYTES],
         "pe": pe,
         "number": number,
+        "link": None,
+        "link_ticks": 0,
     }
 
 
@@ -159,9 +163,42 @@ def tiny_program(
 ) -> Program:
     """A program of one input (4, 8) and one output (1, 32), both int8: out = in + pes * CONSTANTS.
     Its PEs are called A, B and so on, their stages link 0, link 1 and so on."""
+    tables = [tiny_tables(number, pes).to_bytes() for number in range(pes)]
+    rows = []
+    for number in range(pes):
+        task = {"name": f"link {number}", "stage": "binary", "macs": 0, "kernels": ["tiny"]}
+        rows.append(
+            {
+                "name": chr(ord("A") + number),
+                "program": "p0",
+                "pe_class": "tiny",
+                "node": [number, 0],
+                "shards": [[{**task, "core_cycles": 100}]],
+                "firings": [{"start_cycles": 10, "send_cycles": 1}],
+            }
+        )
+    network = {"bytes_per_cycle": 16, "hop_cycles": 5, "signal_bytes": 16, "host": [0, 0]}
+    manifest = {
+        "pe_classes": {"tiny": {"clock_hz": 1_000_000}},
+        "network": {**network, "clock_hz": 1_000_000, "tick_hz": 1_000_000},
+        "timing": {"predicted_fps": 1e6 / 111},
+        "channels": [channel_row("in", 0, 0), channel_row("out", pes - 1, int(pes == 1))],
+    }
+    return write_program(folder, tables, rows, manifest, step, version)
+
+
+def write_program(
+    folder: Path,
+    tables: Sequence[bytes],
+    rows: Sequence[dict[str, object]],
+    manifest: dict[str, object],
+    step: str = REAL,
+    version: str = "WEFT_HOST_LIBRARY_VERSION",
+) -> Program:
+    """A program of the kernel ``tiny``, with the tables of its PEs, and what its manifest says of
+    them and of the rest."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(runtime_folder(), folder / "runtime", dirs_exist_ok=True)
-    tables = [tiny_tables(number, pes).to_bytes() for number in range(pes)]
     files: dict[str, bytes] = {
         "kernels.h": _KERNELS_H.encode(),
         "kernels.c": _KERNELS_C.encode(),
@@ -173,29 +210,25 @@ def tiny_program(
     }
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    rows = []
-    for number in range(pes):
-        task = {"name": f"link {number}", "stage": "binary", "macs": 0, "kernels": ["tiny"]}
-        rows.append(
-            {
-                "name": chr(ord("A") + number),
-                "program": "p0",
-                "tables_at": sum(map(len, tables[:number])),
-                "tables_bytes": len(tables[number]),
-                "constants_at": 0,
-                "constants_bytes": len(CONSTANTS),
-                "shards": [[task]],
-            }
-        )
-    manifest = {
+    placed = [
+        {
+            **row,
+            "tables_at": sum(map(len, tables[:number])),
+            "tables_bytes": len(tables[number]),
+            "constants_at": 0,
+            "constants_bytes": len(CONSTANTS),
+        }
+        for number, row in enumerate(rows)
+    ]
+    whole = {
         "format": 2,
         "files": {name: hashlib.sha256(files[name]).hexdigest() for name in files},
         "runtime_sha256": runtime_hash(folder / "runtime"),
         "programs": [{"name": "p0"}],
-        "pes": rows,
-        "channels": [_channel("in", 0, 0), _channel("out", pes - 1, int(pes == 1))],
+        **manifest,
+        "pes": placed,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="ascii")
+    (folder / "manifest.json").write_text(json.dumps(whole), encoding="ascii")
     return load_program(folder)
 
 

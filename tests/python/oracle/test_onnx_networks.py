@@ -18,6 +18,7 @@ _CHUNK = 5
 _RICH = 50
 
 
+@pytest.mark.usefixtures("quickly_built")
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
 @pytest.mark.parametrize("first", range(0, COUNT, _CHUNK))
 def test_random_networks(dtype: str, first: int) -> None:
@@ -31,6 +32,7 @@ def test_random_networks(dtype: str, first: int) -> None:
     assert rich >= _CHUNK - 1, f"{rich} of {_CHUNK} networks have {_RICH} different results"
 
 
+@pytest.mark.usefixtures("quickly_built")
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
 @pytest.mark.parametrize("machine", ["grid-4x4", "spinn2-chip"])
 def test_random_networks_over_pes(dtype: str, machine: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from weft.errors import MachineError, WeftError
 from weft.machines import bundled_machines, load_machine
 from weft.machines.describe import describe, summary
-from weft.machines.model import CostData, Pe
+from weft.machines.model import CostData, Network, Pe
 
 GOOD = """\
 format = 1
@@ -181,6 +181,16 @@ LINK_MISTAKES = {
     "a rate as text": ("", "[links]\ndram = '1 GB'\n", ["links.dram", "'1 GB'"]),
     "a rate that is true": ("", "[links]\ndram = true\n", ["links.dram", "not True"]),
 }
+NETWORK_MISTAKES = {
+    "a network as a number": ("network = 3\n", "", ["network: must be a table"]),
+    "an unknown key": ("", "[network]\nhops = 3\n", ["network: unknown key 'hops'", "hop_cycles"]),
+    "links of no bytes": ("", "[network]\nbytes_per_cycle = 0\n", ["bytes_per_cycle", "from 1"]),
+    "signals of no bytes": ("", "[network]\nsignal_bytes = 0\n", ["network.signal_bytes", "not 0"]),
+    "a hop back in time": ("", "[network]\nhop_cycles = -1\n", ["network.hop_cycles", "not -1"]),
+    "a clock that stands": ("", "[network]\nclock_mhz = 0\n", ["network.clock_mhz", "not 0"]),
+    "a host beside the grid": ("", "[network]\nhost = [1, 1]\n", ["host: there is no node [1, 1]"]),
+    "a host on a PE": ("", "[network]\nhost = [2, 1, 0]\n", ["network.host", "list of 2 integers"]),
+}
 COST_MISTAKES = {
     "cost as a number": ("cost = 3", ["pe_class.small.cost: must be a table"]),
     "an unknown cost": ("cost = { macs = 1 }", ["small.cost: unknown key 'macs'", "mac, element"]),
@@ -228,6 +238,34 @@ def test_mistakes_in_links_are_named(name: str, tmp_path: Path) -> None:
     _refused(tmp_path, before + GOOD + after, wanted)
 
 
+@pytest.mark.parametrize("name", NETWORK_MISTAKES)
+def test_mistakes_in_the_network_are_named(name: str, tmp_path: Path) -> None:
+    before, after, wanted = NETWORK_MISTAKES[name]
+    _refused(tmp_path, before + GOOD + after, wanted)
+
+
+def test_the_network(tmp_path: Path) -> None:
+    """Without its own clock it has that of the fastest PE; without a node, the host is at the first
+    one. There is a router where PEs are missing."""
+    machine = _load(tmp_path, GOOD)
+    assert machine.network == Network(16, 5, 16, None, None)
+    assert (machine.network_clock_hz, machine.tick_hz) == (200_000_000, 200_000_000)
+    assert machine.host_node == (2, 1)
+    own = "[network]\nbytes_per_cycle = 8\nhop_cycles = 0\nsignal_bytes = 4\nclock_mhz = 150\n"
+    machine = _load(tmp_path, GOOD + own + "host = [4, 2]\n")
+    assert machine.network == Network(8, 0, 4, 150_000_000, (4, 2))
+    assert (machine.network_clock_hz, machine.tick_hz) == (150_000_000, 600_000_000)
+    assert summary(machine)["network"] == {
+        "bytes_per_cycle": 8,
+        "hop_cycles": 0,
+        "signal_bytes": 4,
+        "clock_hz": 150_000_000,
+        "host": [4, 2],
+    }
+    line = "network: 8 bytes a cycle and link, 0 cycles a hop, at 150 MHz; host at (4, 2)"
+    assert line in describe(machine)
+
+
 @pytest.mark.parametrize("name", COST_MISTAKES)
 def test_mistakes_in_costs_are_named(name: str, tmp_path: Path) -> None:
     line, wanted = COST_MISTAKES[name]
@@ -235,7 +273,7 @@ def test_mistakes_in_costs_are_named(name: str, tmp_path: Path) -> None:
 
 
 def test_links_and_costs(tmp_path: Path) -> None:
-    costs = "cost = { mac = 2, byte = 0.25, message = 9, "
+    costs = "cost = { mac = 2, byte = 0.25, message = 9, task = 4, "
     costs += "kinds = { conv2d = 1.5 }, elements = { pool = 7 }, windows = { conv2d = 3 } }\n"
     text = GOOD.replace(_SECOND_CLASS, _SECOND_CLASS + costs) + "[links]\nhost = 1_000\n"
     machine = _load(tmp_path, text)
@@ -244,7 +282,8 @@ def test_links_and_costs(tmp_path: Path) -> None:
     assert (cost.mac, cost.element, cost.byte, cost.firing) == (2.0, 12.0, 0.25, 500.0)
     assert (cost.per_mac("conv2d"), cost.per_mac("dense")) == (1.5, 2.0)
     assert (cost.per_element("pool"), cost.per_element("conv2d")) == (7.0, 12.0)
-    assert (cost.message, cost.windows, cost.pixels) == (9.0, {"conv2d": 3.0}, {})
+    assert (cost.task, cost.message) == (4.0, 9.0)
+    assert (cost.windows, cost.pixels) == ({"conv2d": 3.0}, {})
     assert machine.classes["big"].cost == CostData()
     assert _load(tmp_path, GOOD).links == {}
     assert summary(machine)["links"] == {"host": 1000}
@@ -295,6 +334,18 @@ def test_single_pes(name: str, size: int) -> None:
     machine = load_machine(name)
     (pe,) = machine.usable()
     assert machine.class_of(pe).memory_bytes == size
+
+
+def test_bundled_machines_have_the_fitted_costs_of_their_core() -> None:
+    """One core, one fit: no class goes by the provisional defaults, and none is left behind."""
+    found: dict[str, CostData] = {}
+    for name in bundled_machines():
+        for pe_class in load_machine(name).classes.values():
+            cost = pe_class.cost
+            assert found.setdefault(pe_class.core, cost) == cost, name
+            fitted = ("mac", "element", "byte", "message", "task", "firing")
+            assert all(getattr(cost, key) != getattr(CostData(), key) for key in fitted)
+            assert {"conv2d", "dense", "depthwise"} <= set(cost.kinds)
 
 
 def test_chip_has_152_pes_of_which_148_can_be_used() -> None:

@@ -3,6 +3,7 @@
 #define weft_port_publish sound_publish
 #define weft_port_observe sound_observe
 #define weft_port_add sound_add
+#define weft_port_clock sound_clock
 #define weft_port_write sound_write
 #define weft_port_write_box sound_write_box
 #define weft_port_signal_arrival sound_signal_arrival
@@ -11,6 +12,7 @@
 #undef weft_port_publish
 #undef weft_port_observe
 #undef weft_port_add
+#undef weft_port_clock
 #undef weft_port_write
 #undef weft_port_write_box
 #undef weft_port_signal_arrival
@@ -42,8 +44,10 @@ enum {
     ANY_PE_WRITE, /* says that it wrote to a PE that is not there */
     ANY_PE_ARRIVAL,
     ANY_PE_CREDIT,
-    BEYOND_ARENA, /* writes where there is no arena */
-    WRONG_REFUSAL /* refuses with another status */
+    BEYOND_ARENA,  /* writes where there is no arena */
+    WRONG_REFUSAL, /* refuses with another status */
+    STUCK_CLOCK,
+    SHAKY_CLOCK /* goes back now and then */
 };
 
 void weft_port_publish(uint32_t *counter, uint32_t value)
@@ -85,6 +89,14 @@ void weft_port_add(uint32_t *counter, uint32_t amount)
     } else if (!IS(FORGETFUL_ADD) || (amount & 0x80000000u) == 0u) {
         sound_add(counter, amount);
     }
+}
+
+uint32_t weft_port_clock(const weft_pe_t *pe)
+{
+    static uint32_t asked;
+    if (IS(STUCK_CLOCK)) return 7u;
+    asked += 1u;
+    return sound_clock(pe) - (IS(SHAKY_CLOCK) && asked % 16u == 0u ? 1000u : 0u);
 }
 
 /* --- writes ------------------------------------------------------------------------------------ */

@@ -35,9 +35,9 @@ def runs_of(taps: Sequence[int], dilation_w: int, groups: int) -> tuple[int, int
     return kernel_h, kernel_w, in_channels
 
 
-def has_3x3_kernel(taps: Sequence[int], stride_w: int, dilation_w: int) -> bool:
-    """Whether the kernel for 3x3 serves a depthwise window."""
-    return tuple(taps) == (3, 3) and stride_w == dilation_w == 1
+def has_3x3_kernel(taps: Sequence[int], stride_w: int, dilation_w: int, out_w: int) -> bool:
+    """Whether the kernel for 3x3 serves a depthwise window and the width of its result."""
+    return tuple(taps) == (3, 3) and stride_w == dilation_w == 1 and out_w > 1
 
 
 def _workspace(runs: Sequence[int], pixels: int) -> int:
@@ -153,7 +153,7 @@ class PackedDepthwiseStage(Windowed):
         x, packed = inputs
         kernel_h, kernel_w = self.filter()
         stride_h, stride_w, dilation_h, dilation_w = self.steps()
-        is_3x3 = has_3x3_kernel(self.filter(), stride_w, dilation_w)
+        is_3x3 = has_3x3_kernel(self.filter(), stride_w, dilation_w, out.shape[2])
         made = []
         for frame in range(x.shape[0]):
             image, result = self.first_tap(x.at(frame)), out.at(frame)

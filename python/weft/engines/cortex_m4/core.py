@@ -28,6 +28,10 @@ _library: Any = untyped_library
 
 _SYSTEM_SPACE = 0xE000E000
 _SYSTEM_BYTES = 0x1000
+# Data watchpoint and trace unit: of it, the cycle counter.
+_DWT_SPACE = 0xE0001000
+_DWT_BYTES = 0x1000
+_DWT_CTRL, _DWT_CYCCNT = 0x0, 0x4
 _SHCSR, _CFSR, _HFSR = 0xE000ED24, 0xE000ED28, 0xE000ED2C
 _MMFAR, _BFAR = 0xE000ED34, 0xE000ED38
 _DACCVIOL, _MMARVALID = 1 << 1, 1 << 7
@@ -81,6 +85,8 @@ class Core(ImageMemory):
         self._views.append((_SYSTEM_SPACE, new_memory(_SYSTEM_BYTES, 0)))
         for origin, view in self._views:
             self._map(origin, view)
+        self._dwt_ctrl = 0
+        self._uc.mmio_map(_DWT_SPACE, _DWT_BYTES, self._read_dwt, None, self._write_dwt, None)
         self._uc.ctl_exits_enabled(True)
         self._uc.ctl_set_exits([self.symbol(name) & ~1 for name in EXITS])
         self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid_memory)
@@ -95,6 +101,16 @@ class Core(ImageMemory):
     def _map(self, origin: int, view: memoryview) -> None:
         address = ctypes.addressof(ctypes.c_char.from_buffer(view))
         self._uc.mem_map_ptr(origin, len(view), unicorn.UC_PROT_ALL, address)
+
+    def _read_dwt(self, _uc: object, offset: int, _size: int, _data: object) -> int:
+        """The core's clock counts instructions, as counts of them do: a block when it begins."""
+        if offset == _DWT_CYCCNT and self._dwt_ctrl & 1:
+            return self._counter.count & 0xFFFFFFFF
+        return self._dwt_ctrl if offset == _DWT_CTRL else 0
+
+    def _write_dwt(self, _uc: object, offset: int, _size: int, value: int, _data: object) -> None:
+        if offset == _DWT_CTRL:
+            self._dwt_ctrl = value
 
     def _count_blocks(self) -> _native.InstructionCounter:
         """Unicorn's Python calls hooks in Python; this one is called for every block, in C. It also
@@ -162,6 +178,7 @@ class Core(ImageMemory):
     def reset(self) -> None:
         """Takes stack pointer and entry from the vector table, as the core does."""
         self.write(_SYSTEM_SPACE, bytes(_SYSTEM_BYTES))
+        self._dwt_ctrl = 0
         stack_top, entry = struct.unpack("<2I", self.read(self._vectors, 8))
         self._uc.reg_write(arm.UC_ARM_REG_SP, stack_top)
         self._pc = int(entry)

@@ -19,8 +19,8 @@ from weft.engines.cortex_m4.mail import BOX, MESSAGE_WORDS, RING_MESSAGES, WRITE
 SLICE_INSTRUCTIONS = 10_000_000
 
 # Offsets in weft_pe_t on a 32-bit core; in weft_program_t; size of a weft_kernel_t.
-_PE_PROGRAM, _PROGRAM_KERNELS, _PROGRAM_KERNEL_COUNT, _KERNEL_BYTES = 0, 4, 8, 12
-_PE_SHARD, _PE_NEXT_TASK, _PE_FIRING = 32, 36, 44
+_PE_PROGRAM, _PROGRAM_KERNELS, _PROGRAM_KERNEL_COUNT, _KERNEL_BYTES = 0, 4, 8, 16
+_PE_SHARD, _PE_NEXT_TASK, _PE_FIRING = 44, 48, 56
 # In the tables.
 _ARENA_BYTES, _STATE_WORDS = 12, 20
 

@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from weft import _native
 from weft.engines.cortex_m4.counts import Counts, Place
-from weft.engines.cortex_m4.emulators import find_emulator
+from weft.engines.cortex_m4.emulators import Emulator, find_emulator
 from weft.engines.cortex_m4.image_memory import CoreError
 from weft.engines.cortex_m4.image_pe import ImagePe, StoppedError
 from weft.engines.cortex_m4.images import linked_pes
 from weft.engines.cortex_m4.mail import Node
 from weft.engines.cortex_m4.native_pe import NativePe, take_signals
 from weft.engines.cortex_m4.network import Network
-from weft.engines.flow import End, StreamSession
+from weft.engines.flow import StreamSession
 from weft.engines.native import new_stream
+from weft.engines.program_session import End
 from weft.engines.waits import describe_waits, stages_text
 from weft.errors import EngineError
 from weft.program import Program
@@ -39,6 +39,11 @@ class MachineCodeSession(StreamSession):
         rows = program.manifest["pes"]
         self._names = {n: row["name"] for n, row in enumerate(rows) if row["program"] is not None}
         self._linked = linked_pes(program, self._chosen(machine_code))
+        self._open(emulator)
+
+    def _open(self, emulator: Emulator) -> None:
+        program = self.program
+        rows = program.manifest["pes"]
         self._pes: dict[int, ImagePe] = {}
         try:
             for number, linked in self._linked.items():
@@ -50,7 +55,6 @@ class MachineCodeSession(StreamSession):
         shared = {number: (pe.arena, pe.state) for number, pe in self._pes.items()}
         self._library, stream = new_stream(program, _EPOCH, shared)
         self._stream = stream
-        self._failure = ""
         for number, pe in self._pes.items():
             self._start(number, pe)
         self._at_start = self._count()
@@ -62,6 +66,12 @@ class MachineCodeSession(StreamSession):
         }
         self._network = Network(nodes)
         self._ends = dict.fromkeys(pe for pe, _ in (*self._inputs, *self._outputs))
+
+    def reset(self) -> None:
+        self._open_stream()
+        super().reset()
+        self._close_cores()
+        self._open(find_emulator())
 
     def _chosen(self, names: Sequence[str] | None) -> list[int]:
         if names is None:
@@ -157,17 +167,6 @@ class MachineCodeSession(StreamSession):
             return
         with self._keeping_interrupts():
             self._work_until(wanted)
-
-    @contextmanager
-    def _keeping_interrupts(self) -> Iterator[None]:
-        """Of the keyboard, perhaps: where cores and messages are is not known any more."""
-        try:
-            yield
-        except EngineError:
-            raise
-        except BaseException:
-            self._failure = "the session was interrupted in its work; open the program again"
-            raise
 
     def _work_until(self, wanted: Sequence[End]) -> None:
         """Until one of these ends has room or a frame."""

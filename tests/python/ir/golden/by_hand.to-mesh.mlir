@@ -27,6 +27,6 @@ builtin.module {
         stages.output %9, %15 : tensor<1x4x4x5xi8>, tensor<1x2xi8>
       }) : () -> ()
     }
-    fabric.place @s0 on 0 ["conv", "depthwise", "sum", "flat", "scores"] reads [0] from [0, 0, 0, 0] depth [2] writes [1, 2] from [0, 0, 0, 0, 0, 0] constants ["w", "b", "m", "s_shift", "dw", "db", "fw", "fb", "fm", "f_shift"]
+    fabric.place @s0 on 0 ["conv", "depthwise", "sum", "flat", "scores"] reads [0] from [0, 0, 0, 0] depth [2] writes [1, 2] from [0, 0, 0, 0, 0, 0] constants ["w", "b", "s_multiplier", "s_shift", "dw", "db", "fw", "fb", "f_multiplier", "f_shift"]
   }
 }

@@ -11,7 +11,7 @@ builtin.module {
       pe.result %0 "int8" [1, 6, 4, 2] at 0 every [48, 8, 2, 1] : memref<48xi8>
     }
     pe.shard @s1 {
-      %0 = pe.slot "int8" [1, 4, 4, 2] at 14 every [60, 12, 2, 1] : memref<60xi8>
+      %0 = pe.slot "int8" [1, 4, 4, 2] at 12 every [52, 10, 2, 1] : memref<52xi8>
       %1 = pe.buffer "0" live [1, 2] : memref<24xi8>
       %2 = pe.buffer "1" live [2, 3] : memref<24xi8>
       %3 = pe.constant 0 : memref<36xi8>
@@ -20,19 +20,19 @@ builtin.module {
       %6 = pe.constant 3 : memref<256xi8>
       pe.result %2 "int8" [1, 3, 4, 2] at 0 every [24, 8, 2, 1] : memref<24xi8>
       pe.task "border" "in0" macs 0 {
-        pe.call @fill_s8(%0) + [0] with [1, 14, 0, -7] : memref<60xi8>
-        pe.call @fill_s8(%0) + [22] with [3, 4, 12, -7] : memref<60xi8>
-        pe.call @fill_s8(%0) + [58] with [1, 2, 0, -7] : memref<60xi8>
+        pe.call @fill_s8(%0) + [0] with [1, 12, 0, -7] : memref<52xi8>
+        pe.call @fill_s8(%0) + [20] with [3, 2, 10, -7] : memref<52xi8>
+        pe.call @fill_s8(%0) + [50] with [1, 2, 0, -7] : memref<52xi8>
       }
       pe.task "conv2d" "0" macs 432 {
-        pe.call @conv2d_s8_3x3_c2(%0, %3, %4, %4, %5, %1) + [0, 0, 0, 0, 0, 0] with [3, 4, 2, 12, 2, 8, 2, 3, -128, 127] : memref<60xi8>, memref<36xi8>, memref<8xi8>, memref<8xi8>, memref<2xi8>, memref<24xi8>
+        pe.call @conv2d_s8_3x3_c2(%0, %3, %4, %4, %5, %1) + [0, 0, 0, 0, 0, 0] with [3, 4, 2, 10, 2, 8, 2, 3, -128, 127] : memref<52xi8>, memref<36xi8>, memref<8xi8>, memref<8xi8>, memref<2xi8>, memref<24xi8>
       }
       pe.task "lookup" "1" macs 0 {
         pe.call @lookup_s8_s8(%1, %6, %2) + [0, 0, 0] with [1, 1, 1, 24, 0, 0, 0, 0, 0, 0] : memref<24xi8>, memref<256xi8>, memref<24xi8>
       }
     }
     pe.shard @s2 {
-      %0 = pe.slot "int8" [1, 4, 4, 2] at 2 every [60, 12, 2, 1] : memref<60xi8>
+      %0 = pe.slot "int8" [1, 4, 4, 2] at 2 every [52, 10, 2, 1] : memref<52xi8>
       %1 = pe.buffer "0" live [1, 2] : memref<24xi8>
       %2 = pe.buffer "1" live [2, 3] : memref<24xi8>
       %3 = pe.constant 0 : memref<36xi8>
@@ -41,12 +41,12 @@ builtin.module {
       %6 = pe.constant 3 : memref<256xi8>
       pe.result %2 "int8" [1, 3, 4, 2] at 0 every [24, 8, 2, 1] : memref<24xi8>
       pe.task "border" "in0" macs 0 {
-        pe.call @fill_s8(%0) + [0] with [1, 2, 0, -7] : memref<60xi8>
-        pe.call @fill_s8(%0) + [10] with [3, 4, 12, -7] : memref<60xi8>
-        pe.call @fill_s8(%0) + [46] with [1, 14, 0, -7] : memref<60xi8>
+        pe.call @fill_s8(%0) + [0] with [1, 2, 0, -7] : memref<52xi8>
+        pe.call @fill_s8(%0) + [10] with [3, 2, 10, -7] : memref<52xi8>
+        pe.call @fill_s8(%0) + [40] with [1, 12, 0, -7] : memref<52xi8>
       }
       pe.task "conv2d" "0" macs 432 {
-        pe.call @conv2d_s8_3x3_c2(%0, %3, %4, %4, %5, %1) + [0, 0, 0, 0, 0, 0] with [3, 4, 2, 12, 2, 8, 2, 3, -128, 127] : memref<60xi8>, memref<36xi8>, memref<8xi8>, memref<8xi8>, memref<2xi8>, memref<24xi8>
+        pe.call @conv2d_s8_3x3_c2(%0, %3, %4, %4, %5, %1) + [0, 0, 0, 0, 0, 0] with [3, 4, 2, 10, 2, 8, 2, 3, -128, 127] : memref<52xi8>, memref<36xi8>, memref<8xi8>, memref<8xi8>, memref<2xi8>, memref<24xi8>
       }
       pe.task "lookup" "1" macs 0 {
         pe.call @lookup_s8_s8(%1, %6, %2) + [0, 0, 0] with [1, 1, 1, 24, 0, 0, 0, 0, 0, 0] : memref<24xi8>, memref<256xi8>, memref<24xi8>

@@ -4,27 +4,26 @@ builtin.module {
     fabric.tensor "x" tensor<4x8xi8>
     fabric.tensor "y" tensor<1x4x4x4xi8>
     fabric.channel "in" "x" tensor 0 on 0 depth 2
-    fabric.channel "out" "y" tensor 1 on 0 depth 2 at 208
-    pe.shard @s0 scratch 144 {
+    fabric.channel "out" "y" tensor 1 on 0 depth 2 at 192
+    pe.shard @s0 scratch 126 {
       %0 = pe.slot "int8" [4, 8] at 0 every [8, 1] : memref<32xi8>
-      %1 = pe.buffer "0" live [0, 1] at 0 : memref<72xi8>
-      %2 = pe.buffer "1" live [1, 2] at 80 : memref<64xi8>
+      %1 = pe.buffer "0" live [0, 1] at 64 : memref<62xi8>
+      %2 = pe.buffer "1" live [1, 2] at 0 : memref<64xi8>
       %3 = pe.constant 0 : memref<72xi8>
       %4 = pe.constant 1 : memref<16xi8>
       %5 = pe.constant 2 : memref<16xi8>
       %6 = pe.constant 3 : memref<4xi8>
       pe.result %2 "int8" [1, 4, 4, 4] at 0 every [64, 16, 4, 1] : memref<64xi8>
       pe.task "reshape" "0" macs 0 {
-        pe.call @fill_s8(%1) + [0] with [1, 14, 0, -7] : memref<72xi8>
-        pe.call @fill_s8(%1) + [22] with [3, 4, 12, -7] : memref<72xi8>
-        pe.call @fill_s8(%1) + [58] with [1, 14, 0, -7] : memref<72xi8>
-        pe.call @weft_copy_rows(%0, %1) + [0, 14] with [1, 1, 4, 8, 0, 0, 8, 0, 0, 12] : memref<32xi8>, memref<72xi8>
+        pe.call @fill_s8(%1) + [0] with [2, 10, 52, -7] : memref<62xi8>
+        pe.call @fill_s8(%1) + [10] with [5, 2, 10, -7] : memref<62xi8>
+        pe.call @weft_copy_rows(%0, %1) + [0, 12] with [1, 1, 4, 8, 0, 0, 8, 0, 0, 10] : memref<32xi8>, memref<62xi8>
       }
       pe.task "conv2d" "1" macs 1152 {
-        pe.call @conv2d_s8_3x3_c2(%1, %3, %4, %5, %6, %2) + [0, 0, 0, 0, 0, 0] with [4, 4, 4, 12, 2, 16, 4, 3, -128, 127] : memref<72xi8>, memref<72xi8>, memref<16xi8>, memref<16xi8>, memref<4xi8>, memref<64xi8>
+        pe.call @conv2d_s8_3x3_c2(%1, %3, %4, %5, %6, %2) + [0, 0, 0, 0, 0, 0] with [4, 4, 4, 10, 2, 16, 4, 3, -128, 127] : memref<62xi8>, memref<72xi8>, memref<16xi8>, memref<16xi8>, memref<4xi8>, memref<64xi8>
       }
     }
-    fabric.place @s0 on 0 ["v", "y"] reads [0] from [0, 0] depth [2] writes [1] from [0, 0, 0, 0] constants ["w", "bias", "m", "s"] slots_at [144] constants_at [0, 72, 88, 104]
+    fabric.place @s0 on 0 ["v", "y"] reads [0] from [0, 0] depth [2] writes [1] from [0, 0, 0, 0] constants ["w", "bias", "m", "s"] slots_at [128] constants_at [0, 72, 88, 104]
     fabric.routes [0, 0, -1, 0, 1, 1, 64, 0, 0, 0, 0, 0, 0]
   }
 }

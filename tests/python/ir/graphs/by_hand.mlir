@@ -2,7 +2,7 @@
 ^bb0(%x: tensor<1x4x4x4xi8>):
   %w = stages.constant "w" : tensor<5x1x1x4xi8>
   %b = stages.constant "b" : tensor<5xi32>
-  %m = stages.constant "m" : tensor<5xi32>
+  %m = stages.constant "s_multiplier" : tensor<5xi32>
   %s = stages.constant "s_shift" : tensor<5xi8>
   %c = "stages.conv2d"(%x, %w, %b, %m, %s) <{strides = array<i64: 1, 1>, dilation = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, in_zero_point = 3 : i64, zero_point = -1 : i64, low = -128 : i64, high = 127 : i64, groups = 1 : i64, label = "conv"}> : (tensor<1x4x4x4xi8>, tensor<5x1x1x4xi8>, tensor<5xi32>, tensor<5xi32>, tensor<5xi8>) -> tensor<1x4x4x5xi8>
   %dw = stages.constant "dw" : tensor<3x3x5xi8>
@@ -12,7 +12,7 @@
   %r = "stages.reshape"(%sum) <{label = "flat"}> : (tensor<1x4x4x5xi8>) -> tensor<1x80xi8>
   %fw = stages.constant "fw" : tensor<2x80xi8>
   %fb = stages.constant "fb" : tensor<2xi32>
-  %fm = stages.constant "fm" : tensor<2xi32>
+  %fm = stages.constant "f_multiplier" : tensor<2xi32>
   %fs = stages.constant "f_shift" : tensor<2xi8>
   %y = "stages.dense"(%r, %fw, %fb, %fm, %fs) <{zero_point = 4 : i64, low = -128 : i64, high = 127 : i64, label = "scores"}> : (tensor<1x80xi8>, tensor<2x80xi8>, tensor<2xi32>, tensor<2xi32>, tensor<2xi8>) -> tensor<1x2xi8>
   stages.output %sum, %y : tensor<1x4x4x5xi8>, tensor<1x2xi8>
