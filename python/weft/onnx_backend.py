@@ -21,10 +21,12 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.backend.base import Backend, BackendRep, Device, DeviceType, namedtupledict
 from onnx.backend.test.runner import BackendIsNotSupposedToImplementIt
 
-from weft.errors import InputError, ModelError, WeftError
+from weft.errors import DoesNotFitError, InputError, MappingError, ModelError, UnsupportedError
 
 #: One PE with room for small models.
 MACHINE = "single-m4-1m"
+#: Errors that are about the model; others are of this machine, or defects.
+_REFUSALS = (DoesNotFitError, InputError, MappingError, ModelError, UnsupportedError)
 #: The types of tensors that PEs take in.
 _COMPUTED = (TensorProto.FLOAT, TensorProto.INT8, TensorProto.UINT8)
 #: Operands that become part of a program, by operator.
@@ -98,7 +100,7 @@ class WeftRep(BackendRep):
             key = hashlib.sha256(data).hexdigest()
             if key not in self._compiled:
                 self._compiled[key] = _Compiled(model, data, computed, self._machine, self._engine)
-        except WeftError as error:
+        except _REFUSALS as error:
             raise BackendIsNotSupposedToImplementIt(str(error)) from error
         return self._compiled[key]
 

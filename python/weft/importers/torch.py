@@ -17,8 +17,8 @@ from weft.errors import ModelError
 
 
 def torch_to_relax(exported: Any, name: str) -> tvm.IRModule:
-    """``exported`` is a ``torch.export.ExportedProgram``. Raises ``ModelError`` with TVM's reason if
-    it has something that cannot be imported."""
+    """``exported`` is a ``torch.export.ExportedProgram``. Raises ``ModelError`` with TVM's reason
+    if it has something that cannot be imported."""
     from tvm.relax.frontend.torch import from_exported_program
 
     try:
@@ -85,4 +85,3 @@ _CONVERTERS = {
     "dequantize_per_tensor.default": _dequantize,
     "dequantize_per_channel.default": _dequantize_channels,
 }
-

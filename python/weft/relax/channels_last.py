@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pass: images NHWC, in quantised modules that have them NCHW, as torch does.
 
-Every value says in which order its axes lie, and is transposed only where an operator needs another:
-what works element by element takes what it is given.
+Every value says in which order its axes lie, and is transposed only where an operator needs
+another: what works element by element takes what it is given.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ class _Rewriter:
             value, order = rule(call)
             return _Ordered(self.builder.emit(value, label), order)
         if isinstance(call, relax.Call):
-            value = relax.Call(call.op, [self.plain(a) for a in call.args], call.attrs, call.ty_args)
+            value = relax.Call(
+                call.op, [self.plain(a) for a in call.args], call.attrs, call.ty_args
+            )
         elif isinstance(call, relax.TupleGetItem):
             value = relax.TupleGetItem(self.plain(call.tuple_value), call.index)
         else:

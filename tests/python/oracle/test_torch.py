@@ -104,7 +104,9 @@ def test_an_int8_model_of_pt2e(record_property: Any) -> None:
             total += expected.size
             best += int(result.argmax() == expected.argmax())
     record_property("agreement", f"{same} of {total} to 1e-5, {near} to 5e-3")
-    print(f"torch, int8: {same} of {total} results to 1e-5, {near} to 5e-3, {best} best of {FRAMES}")
+    print(
+        f"torch, int8: {same} of {total} results to 1e-5, {near} to 5e-3, {best} best of {FRAMES}"
+    )
     assert near == total and best == FRAMES
     assert same >= total // 2
 
