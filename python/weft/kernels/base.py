@@ -29,19 +29,13 @@ ScheduleFunction = Callable[["Kernel", "Schedule"], None]
 class Kernel(ABC):
     """A kernel with its constants filled in. Equal kernels are the same C function."""
 
+    # The C parameters in order: pointers first, then 32-bit numbers.
+    pointers: ClassVar[tuple[str, ...]]
     numbers: ClassVar[tuple[str, ...]]
+    # Those of the pointers that are written.
+    outputs: ClassVar[tuple[str, ...]]
     # Whether kernels.c or the runtime has a function for it.
     is_function: ClassVar[bool] = True
-
-    @property
-    @abstractmethod
-    def pointers(self) -> tuple[str, ...]:
-        """The C parameters that are pointers, in order; 32-bit ``numbers`` follow them."""
-
-    @property
-    @abstractmethod
-    def outputs(self) -> tuple[str, ...]:
-        """Those of the pointers that are written."""
 
     @property
     @abstractmethod

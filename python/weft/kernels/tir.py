@@ -61,11 +61,11 @@ class TirKernel(Kernel):
         return operator_loops(str(self.source), self.box)
 
     @property
-    def pointers(self) -> tuple[str, ...]:
+    def pointers(self) -> tuple[str, ...]:  # type: ignore[override]  # of the instance
         return self.loops.pointers
 
     @property
-    def outputs(self) -> tuple[str, ...]:
+    def outputs(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.loops.written
 
     @property
