@@ -81,7 +81,7 @@ def test_a_device_without_lowering_gets_nothing_and_says_so() -> None:
     assert found == []
     assert all(d.device is None for d in decisions)
     (conv,) = (d for d in decisions if d.kind == "conv2d")
-    assert conv.reason == "idle gets nothing from the compiler: it has no lowering"
+    assert conv.reason == "idle: gets nothing from the compiler, it has no lowering"
 
 
 def test_without_devices_nothing_changes() -> None:
