@@ -143,9 +143,7 @@ def test_runs_clean_under_sanitizers(compiled: Compiled, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("options", ["", ":accumulator_bits=29,subtracts_zero_points=true"])
-def test_devices_run_clean_under_sanitizers(
-    options: str, digits: Compiled, tmp_path: Path
-) -> None:
+def test_devices_run_clean_under_sanitizers(options: str, digits: Compiled, tmp_path: Path) -> None:
     """Descriptors, jobs and contexts keep to their storage, the device's model to its operands."""
     compiler = require_flags("gcc", *SANITIZE)
     folder, executable = tmp_path / "program", tmp_path / "run_frame"
