@@ -97,6 +97,14 @@ weft_pe_devices_t Stream::set_up_devices(Pe& pe, const weft_program_t& program) 
     return made;
 }
 
+void Stream::set_dram(const void* bytes, std::size_t size) {
+    if (size > std::numeric_limits<std::uint32_t>::max())
+        throw std::runtime_error("DRAM is larger than any that PEs can reach");
+    dram_ = copy(bytes, size);
+    mesh_.dram = dram_.get();
+    mesh_.dram_bytes = static_cast<std::uint32_t>(size);
+}
+
 bool Stream::end_job(std::uint32_t number, std::uint32_t device, std::uint32_t sequence,
                      std::uint32_t clock) {
     pes_.at(number).clock = clock;

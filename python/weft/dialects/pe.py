@@ -130,6 +130,33 @@ class ConstantOp(IRDLOperation):
 
 
 @irdl_op_definition
+class StoredOp(IRDLOperation):
+    """Read-only bytes in DRAM: number ``index`` of the constants that the placement names. Only
+    jobs of devices read them."""
+
+    name = "pe.stored"
+    index = prop_def(IntegerAttr[I64])
+    result = result_def(MemRefType)
+    traits = lazy_traits_def(lambda: (HasParent(ShardOp),))
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$index attr-dict `:` type($result)"
+
+    def __init__(self, index: int, size: int) -> None:
+        super().__init__(
+            properties={"index": IntegerAttr(index, i64)}, result_types=[bytes_type(size)]
+        )
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return _size(self.result)
+
+    def verify_(self) -> None:
+        if not all(isinstance(use.operation, LaunchOp) for use in self.result.uses):
+            raise VerifyException("what is in DRAM is read by jobs of devices alone")
+
+
+@irdl_op_definition
 class SlotOp(IRDLOperation):
     """Room for one frame of an input, filled by other shards: one more operand of the shard.
 
@@ -379,4 +406,8 @@ def _meet(a: Sequence[tuple[int, int]], b: Sequence[tuple[int, int]]) -> bool:
     return any(s <= f and t <= e for s, e in a for t, f in b)
 
 
-PE = Dialect("pe", [ProgramOp, ShardOp, SlotOp, BufferOp, ConstantOp, ResultOp, TaskOp, CallOp], [])
+PE = Dialect(
+    "pe",
+    [ProgramOp, ShardOp, SlotOp, BufferOp, ConstantOp, StoredOp, ResultOp, TaskOp, CallOp],
+    [],
+)

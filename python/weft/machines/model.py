@@ -20,6 +20,12 @@ _PLANNED_STACK_BYTES = 1024
 #: Links whose rates a machine file may give, in bytes a second: to the host, and to DRAM.
 LINKS = ("host", "dram")
 
+#: Where the weights of stages may lie.
+WEIGHTS = ("sram", "dram")
+
+#: Weights of fewer bytes, of one box, lie in the PE's memory in any case.
+STREAMED_BYTES = 2048
+
 #: Cost data that are one figure, and those that are tables of kinds of stages.
 GENERAL_COSTS = (
     *("mac", "element", "byte", "message", "task", "firing"),
@@ -51,8 +57,9 @@ class CostData:
     every word to one that a frame has arrived or was consumed. ``job`` is what a device's job costs
     the core that hands it over and hears of its end, ``requantize`` what making a result of a raw
     sum takes, ``rescale`` the same with a rounding or scale for which there is no quick way, and
-    ``requantize_row`` what every row of sums of one channel takes beside that. The defaults are provisional: they stand until they are fitted to counted machine code, as ``weft
-    bench costs`` does it.
+    ``requantize_row`` what every row of sums of one channel takes beside that. The defaults are
+    provisional: they stand until they are fitted to counted machine code, as ``weft bench costs``
+    does it.
     """
 
     mac: float = 4.0
@@ -101,7 +108,8 @@ class DeviceUse:
 @dataclass(frozen=True)
 class PeClass:
     """One kind of PE. ``clock_hz`` in Hz, ``stack_bytes`` out of the memory for data: None gives
-    every image the stack that it takes at worst."""
+    every image the stack that it takes at worst. ``weights`` says where large ones lie: one of
+    ``WEIGHTS``."""
 
     name: str
     core: str
@@ -110,6 +118,7 @@ class PeClass:
     memory: tuple[MemoryRegion, ...]
     cost: CostData = CostData()
     devices: tuple[DeviceUse, ...] = ()
+    weights: str = "sram"
 
     @property
     def planned_stack_bytes(self) -> int:
@@ -200,6 +209,16 @@ class Machine:
         """The same machine, with these devices on every PE beside those that it has."""
         classes = {n: replace(c, devices=(*c.devices, *uses)) for n, c in self.classes.items()}
         return replace(self, classes=classes)
+
+    def with_weights(self, where: str) -> Machine:
+        """The same machine, with large weights in ``sram`` or in ``dram``."""
+        classes = {n: replace(c, weights=where) for n, c in self.classes.items()}
+        return replace(self, classes=classes)
+
+    @property
+    def weights(self) -> str:
+        """Where large weights lie: one of ``WEIGHTS``."""
+        return self.classes[self.default_class].weights
 
     def device_uses(self) -> dict[str, list[tuple[str, str, Mapping[str, Any]]]]:
         """By class, the name, kind and options of each device."""
