@@ -106,7 +106,7 @@ class Accelerator:
         if self.description.takes_copies:
             return f"{self.name} copies, and computes nothing"
         if self.lowering is None:
-            return f"{self.name}: gets nothing from the compiler, it has no lowering"
+            return f"{self.name} gets nothing from the compiler: it has no lowering"
         reason = self.lowering.refuse(layer, self.options)
         return None if reason is None else f"{self.name}: {reason}"
 
