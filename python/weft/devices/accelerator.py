@@ -153,7 +153,7 @@ def accelerators(uses: Sequence[Use]) -> tuple[Accelerator, ...]:
 
     Raises ``DeviceError``.
     """
-    made = []
+    made: list[Accelerator] = []
     for index, (name, kind, options) in enumerate(uses):
         if any(name == other.name for other in made):
             raise DeviceError(
@@ -169,9 +169,8 @@ def accelerators(uses: Sequence[Use]) -> tuple[Accelerator, ...]:
             **facts.more,
             **options,
         }
-        path, timing = description.lowering, None
-        if path is not None:
-            timing = (Timing if description.takes_copies else Lowering)(description, path)
+        path, kind_of = description.lowering, Timing if description.takes_copies else Lowering
+        timing = None if path is None else kind_of(description, path)
         made.append(Accelerator(name, index, description, given, timing))
     _check_kinds(made)
     return tuple(made)

@@ -22,7 +22,6 @@ from weft.kernels.base import Kernel
 from weft.kernels.device import DramLoad
 from weft.transforms.compilation import Compilation
 
-
 #: Jobs of one device that a shard may have launched and not yet awaited.
 JOBS_UNDER_WAY = 2
 # Of copies from DRAM: more would need room for the weights of a third stage.
