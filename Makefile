@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # Arguments for pytest, for instance PYTEST_ARGS="-k conv2d -x".
 PYTEST_ARGS ?=
+# How long to fuzz.
+SECONDS ?= 60
 # Test processes; one of them wants about 1 GiB.
 JOBS ?= 2
 
@@ -21,10 +23,10 @@ C_FILES := $(shell find csrc runtime $(wildcard tests/runtime tests/firmware too
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all format lint lint-python lint-c docs wheel clean
+.PHONY: help demo test test-all fuzz onnx-coverage format lint lint-python lint-c docs wheel clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMPS)/demo ## Recognise handwritten digits with the bundled model; writes a picture
 	@mkdir -p out
@@ -35,6 +37,12 @@ test: $(STAMPS)/test ## Run the tests, in the quick profile
 
 test-all: $(STAMPS)/test ## Run the tests with many more random cases
 	WEFT_TEST_PROFILE=thorough $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+fuzz: $(STAMPS)/fuzz ## Fuzz both importers for SECONDS, guided by coverage
+	$(BIN)/python tools/fuzz_importers.py --seconds $(SECONDS)
+
+onnx-coverage: $(STAMPS)/test ## Run the tests of the onnx package and write docs/onnx-operators.md
+	$(BIN)/python tools/onnx_coverage.py
 
 format: $(STAMPS)/lint ## Format Python, C and C++, and mend what the linter can
 	$(BIN)/ruff check --fix $(PYTHON_FOLDERS)
@@ -103,6 +111,7 @@ $(STAMPS)/demo: EXTRAS := demo
 $(STAMPS)/test: EXTRAS := demo,embedded,emulate,test
 $(STAMPS)/lint: EXTRAS := lint
 $(STAMPS)/docs: EXTRAS := docs
-$(STAMPS)/demo $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/docs: $(STAMPS)/package
+$(STAMPS)/fuzz: EXTRAS := fuzz,test
+$(STAMPS)/demo $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/docs $(STAMPS)/fuzz: $(STAMPS)/package
 	$(PIP) install --quiet 'weft[$(EXTRAS)]'
 	@touch $@

@@ -468,6 +468,20 @@ def bench_native(as_json: bool) -> None:
     _emit(report, as_json, "" if as_json else text(report))
 
 
+@bench.command("devices")
+@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@_MODELS
+@_JSON
+def bench_devices(names: tuple[str, ...], models: str | None, as_json: bool) -> None:
+    """Layers of MODELs (kws and ic), of a ResNet-50 and a matrix product with mac_array: cycles of
+    array and core, apart and overlapped."""
+    from weft.bench.devices import measure
+    from weft.bench.report import devices_text
+
+    report = measure(names, models)
+    _emit(report, as_json, "" if as_json else devices_text(report))
+
+
 @bench.command("costs")
 @click.argument("names", metavar="[MODEL]...", nargs=-1)
 @_MODELS

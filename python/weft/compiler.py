@@ -55,9 +55,9 @@ def compile_model(
 ) -> Program:
     """Compiles a model for a machine.
 
-    ``model`` is the path or the bytes of a TFLite or ONNX file, or a ``tvm.IRModule`` of Relax
-    whose ``main`` has quantise and dequantise around its operators; ``params`` then binds
-    parameters by name (NumPy arrays). ``machine`` is a bundled name, the path of a machine file, or
+    ``model`` is the path or the bytes of a TFLite or ONNX file, a ``tvm.IRModule`` of Relax, or a
+    ``torch.export.ExportedProgram``; ``params`` binds parameters of a module by name (NumPy
+    arrays). ``machine`` is a bundled name, the path of a machine file, or
     a machine; by default the one that ``load_machine()`` gives.
 
     ``output`` is the folder to write; without it the program goes to the cache, where a later call
@@ -106,10 +106,11 @@ def _model_bytes(model: Any) -> tuple[bytes | None, str]:
     if isinstance(model, str | os.PathLike):
         path = Path(model)
         return whole_model(_file_bytes(path), path), path.stem
-    if type(model).__name__ == "IRModule":
+    if type(model).__name__ in ("IRModule", "ExportedProgram"):
         return None, "module"
     raise ModelError(
-        "a model is a path, bytes of a TFLite or ONNX file or a tvm.IRModule, not "
+        "a model is a path, bytes of a TFLite or ONNX file, a tvm.IRModule or a program of "
+        "torch.export, not "
         f"{type(model).__name__}"
     )
 
@@ -212,12 +213,15 @@ def stage_graph(model: Any, params: Mapping[str, Any] | None = None) -> tuple[st
 def _stages(source: Any, name: str, params: Mapping[str, Any] | None, dump: Dump) -> Compilation:
     # Imported here: these import TVM.
     from weft.importers import import_model
+    from weft.relax.channels_last import channels_last
     from weft.relax.to_integer import to_integer
     from weft.relax.to_stages import to_stages
     from weft.transforms.to_mesh import unique_labels
 
     relax_module, unsupported = import_model(source, name, params)
     dump.text("import", ".relax.py", relax_module.script())
+    relax_module = channels_last(relax_module)
+    dump.text("channels-last", ".relax.py", relax_module.script())
     integer = to_integer(relax_module, name, unsupported)
     dump.text("integer-stages", ".relax.py", integer.script())
     stages = unique_labels(to_stages(integer))

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``weft demo``: handwritten digits on one PE, checked against TensorFlow Lite Micro."""
+"""``weft demo``: handwritten digits on one PE, as a TFLite and as an ONNX model, checked against
+TensorFlow Lite Micro and against what ONNX Runtime gave."""
 
 from __future__ import annotations
 
 import importlib.util
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from weft.paths import models_folder
 MACHINE = "single-m4"
 _NEEDED = {"matplotlib": "draws the picture", "tflite_micro": "gives the answers to compare with"}
 _SHOWN = 24
+_WHITE = np.float32(16)  # the network's real input is 0..1
 
 Array = np.ndarray[Any, Any]
 
@@ -59,6 +62,7 @@ def run_demo(picture: Path, quiet: bool) -> tuple[dict[str, Any], str]:
             seconds += time.perf_counter() - before
             results.append(result[0])
             agreed += bool(np.array_equal(result, reference.run(frame)))
+    from_onnx = _run_onnx(held_out, console)
     recognised = np.argmax(np.array(results), axis=1)
     correct = int(np.sum(recognised == labels))
     percent = 100 * correct / len(labels)
@@ -73,6 +77,9 @@ def run_demo(picture: Path, quiet: bool) -> tuple[dict[str, Any], str]:
         "correct": correct,
         "accuracy": round(correct / len(labels), 4),
         "agreed": agreed,
+        "onnx_correct": from_onnx.correct,
+        "onnx_agreed": from_onnx.agreed,
+        "onnx_sram_peak_bytes": from_onnx.sram_bytes,
         "sram_peak_bytes": program.sram_bytes,
         "frame_s": round(seconds / len(labels), 6),
         "picture": str(picture),
@@ -83,12 +90,39 @@ def run_demo(picture: Path, quiet: bool) -> tuple[dict[str, Any], str]:
             f"digits right          {correct} of {len(labels)} ({percent:.1f} %)",
             f"same bytes as TFLM    {agreed} of {len(labels)}",
             f"SRAM on the PE        {program.sram_bytes} of 131072 bytes",
+            f"as an ONNX model      {from_onnx.correct} right, {from_onnx.agreed} with the bytes "
+            f"of ONNX Runtime, {from_onnx.sram_bytes} bytes of SRAM",
             f"time a digit (host)   {1e6 * seconds / len(labels):.0f} us",
             f"time in all           {report['wall_s']:.1f} s",
             f"picture               {picture}",
         ]
     )
     return report, text
+
+
+@dataclass(frozen=True)
+class _OnnxResults:
+    """Of the ONNX model; ``agreed`` counts results with the bytes that ONNX Runtime gave when the
+    model was made."""
+
+    correct: int
+    agreed: int
+    sram_bytes: int
+
+
+def _run_onnx(held_out: Any, console: Any) -> _OnnxResults:
+    with console.status("compiling the ONNX model"):
+        program = compile_model(models_folder() / "digits_int8.onnx", MACHINE)
+        session = program.open("native")
+    frames = (held_out["images"].astype(np.float32) / _WHITE)[:, None, None]
+    with session:
+        results = np.concatenate(list(session.stream(frames)))
+    expected = held_out["onnx_output"]
+    return _OnnxResults(
+        int(np.sum(np.argmax(results, axis=1) == held_out["labels"])),
+        int(np.sum(np.all(results == expected, axis=1))),
+        program.sram_bytes,
+    )
 
 
 class _Reference:

@@ -330,7 +330,7 @@ def test_an_interrupt_ends_the_session_and_not_the_process(
 def test_an_image_that_was_told_to_stop(digits: Program, frames: list[np.ndarray]) -> None:
     with open_program(digits) as session:
         pe = list(session._pes.values())[1]
-        at = pe.core.symbol("weft_image_pe") + 40  # told_fault
+        at = pe.core.symbol("weft_image_pe") + 52  # told_fault
         pe.core.set_word(at, 9)
         with pytest.raises(EngineError, match=r"^frame 0: PE .*: stopped"):
             session.run(frames[0])

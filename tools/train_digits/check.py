@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tflite_micro.python.tflite_micro import runtime
 
 MODEL_NAME = "digits_int8.tflite"
+ONNX_NAME = "digits_int8.onnx"
 TEST_NAME = "digits_test.npz"
 MODELS = Path(__file__).resolve().parents[2] / "python" / "weft" / "models"
 REQUIRED = 0.95
@@ -56,11 +57,24 @@ def report(model_path: Path, test_path: Path) -> None:
         raise SystemExit(f"accuracy is below {REQUIRED}")
 
 
+def report_onnx(model_path: Path, test_path: Path) -> None:
+    """The same of the ONNX model, by the outputs of ONNX Runtime that are stored."""
+    with np.load(test_path) as test:
+        labels, outputs = test["labels"], test["onnx_output"]
+    right = int((outputs.argmax(axis=1) == labels).sum())
+    data = model_path.read_bytes()
+    print(f"ONNX accuracy  {right / len(labels):.4f} ({right} right of {len(labels)})")
+    print(f"{model_path.name}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
+    if right / len(labels) < REQUIRED:
+        raise SystemExit(f"accuracy is below {REQUIRED}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=Path, default=MODELS, help="directory of the two files")
+    parser.add_argument("--models", type=Path, default=MODELS, help="directory of the files")
     models: Path = parser.parse_args().models
     report(models / MODEL_NAME, models / TEST_NAME)
+    report_onnx(models / ONNX_NAME, models / TEST_NAME)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the bundled digits network and write it as a full-int8 TFLite file.
+"""Train the bundled digits network and write it as a full-int8 TFLite and a QDQ ONNX file.
 
 Run it in an environment of its own (see README.md beside this file): TensorFlow is needed to
 make the model, never to use it.
@@ -28,6 +28,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import check
+import to_onnx
 
 SEED = 20240607
 TEST_SHARE = 0.25
@@ -173,14 +174,18 @@ def main() -> None:
 
     model_path, test_path = out / check.MODEL_NAME, out / check.TEST_NAME
     model_path.write_bytes(to_tflite_int8(model, calibration_images(train_set)))
+    onnx_path = out / check.ONNX_NAME
+    onnx_path.write_bytes(to_onnx.to_onnx_int8(model, calibration_images(train_set)))
     np.savez_compressed(
         test_path,
         images=test_set.images,
         labels=test_set.labels,
         input=check.quantise_input(model_path.read_bytes(), test_set.images),
+        onnx_output=to_onnx.outputs_of(onnx_path.read_bytes(), to_float(test_set.images)),
     )
     print(f"float accuracy {accuracy:.4f} ({round(accuracy * len(test_set.labels))} right)")
     check.report(model_path, test_path)
+    check.report_onnx(onnx_path, test_path)
 
 
 if __name__ == "__main__":

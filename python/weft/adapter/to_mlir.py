@@ -53,10 +53,34 @@ _UNSIGNED_BINARY = {
     "Max": arith.MaxUIOp,
 }
 _BITWISE = {"BitwiseAnd": arith.AndIOp, "BitwiseOr": arith.OrIOp, "BitwiseXor": arith.XOrIOp}
+# Functions of float32: weft/float_math.h.
+_FLOAT_FUNCTIONS = {
+    "Max": "weft_max_f32",
+    "Min": "weft_min_f32",
+    "Mod": "weft_fmod_f32",
+    "ceil": "weft_ceil_f32",
+    "cos": "weft_cos_f32",
+    "erf": "weft_erf_f32",
+    "exp": "weft_exp_f32",
+    "fabs": "weft_abs_f32",
+    "floor": "weft_floor_f32",
+    "log": "weft_log_f32",
+    "nearbyint": "weft_round_even_f32",
+    "pow": "weft_pow_f32",
+    "round": "weft_round_away_f32",
+    "rsqrt": "weft_rsqrt_f32",
+    "sigmoid": "weft_sigmoid_f32",
+    "sin": "weft_sin_f32",
+    "sqrt": "weft_sqrt_f32",
+    "tanh": "weft_tanh_f32",
+    "trunc": "weft_trunc_f32",
+    "truncmod": "weft_fmod_f32",
+}
 
 
 class UntranslatableError(Exception):
-    """TensorIR that no kernel of Weft uses. A defect of a kernel, not of a model."""
+    """TensorIR that has no translation: a defect of a kernel, or an operator of a model that TVM
+    writes with more than is known here."""
 
 
 def _dtype(expression: Any) -> str:
@@ -226,7 +250,10 @@ class _Translator:
         return self.emit(arith.FloorDivSIOp(self.value(e.a), self.value(e.b)))
 
     def _value_floormod(self, e: Any) -> SSAValue:
-        raise UntranslatableError(f"floored remainder of a value: {e}")
+        if _dtype(e) != "int32":
+            raise UntranslatableError(f"floored remainder of {_dtype(e)}")
+        arguments = [self.value(e.a), self.value(e.b)]
+        return self.emit(func.CallOp("weft_floor_mod", arguments, [IntegerType(32)]))
 
     def _value_cast(self, e: Any) -> SSAValue:
         source, target = _dtype(e.value), _dtype(e)
@@ -257,7 +284,7 @@ class _Translator:
         if dtype == "float32":
             if kind in _FLOAT_BINARY:
                 return self.emit(_FLOAT_BINARY[kind](lhs, rhs))
-            raise UntranslatableError(f"float operation {kind}")
+            return self._float_function(kind, [lhs, rhs])
         if kind in _OVERFLOWING:
             if _is_unsigned(dtype):
                 return self.emit(_OVERFLOWING[kind](lhs, rhs))
@@ -288,7 +315,14 @@ class _Translator:
             return self.emit(
                 func.CallOp(str(e.args[0].value), arguments, [_element_type(_dtype(e))])
             )
-        raise UntranslatableError(f"call of {e.op.name}")
+        if _dtype(e) == "float32" and all(_dtype(a) == "float32" for a in e.args):
+            return self._float_function(name, [self.value(a) for a in e.args])
+        raise UntranslatableError(f"call of {e.op.name} of {_dtype(e)}")
+
+    def _float_function(self, name: str, arguments: list[SSAValue]) -> SSAValue:
+        if name not in _FLOAT_FUNCTIONS:
+            raise UntranslatableError(f"there is no {name} of float32")
+        return self.emit(func.CallOp(_FLOAT_FUNCTIONS[name], arguments, [Float32Type()]))
 
     def _lazy_select(self, condition: Any, then: Any, otherwise: Any) -> SSAValue:
         """Only one side is evaluated: the other may read outside of a buffer."""

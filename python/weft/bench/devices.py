@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``weft bench devices``: layers with ``mac_array`` under the clock, beside what the array could do.
 
-The layers are those of kws and ic, in their networks, and those of a ResNet-50 with random weights,
-one by one, on a PE with room for them.
+The layers are those of kws and ic, in their networks, those of a ResNet-50 and a matrix product,
+both with random weights, one by one, on a PE with room for them.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ PEAK = 64
 DEVICE = "mac_array"
 _MACHINE = "single-m4-1m"
 _ROOM = 64 << 20  # bytes of a PE for layers of a ResNet-50
+_MATMUL = (128, 512, 512)
 _WEIGHTED = ("conv2d", "depthwise", "dense")
 
 
@@ -75,9 +76,9 @@ def measure(names: Sequence[str] | None = None, models: str | None = None) -> di
         layers += _layers(name, program)
         offload += program.manifest["offload"]
     machine = _roomy()
-    for shape in _resnet_50():
-        program = compile_model(_module(shape), machine, devices=[DEVICE])
-        layers += [{**row, "layer": shape.name} for row in _layers("resnet-50", program)]
+    for model, name, module in _made():
+        program = compile_model(module, machine, devices=[DEVICE])
+        layers += [{**row, "layer": name} for row in _layers(model, program)]
         offload += program.manifest["offload"]
     weighted = [row for row in offload if row["kind"] in _WEIGHTED]
     there = sum(row["on"].get(DEVICE, 0) for row in weighted)
@@ -140,7 +141,7 @@ def _layers(model: str, program: Program) -> Iterator[dict[str, Any]]:
         yield {
             "model": model,
             "layer": name,
-            "kind": rows[name]["kind"],
+            "kind": _kind(program, name, rows[name]["kind"]),
             "in_channels": rows[name]["in_channels"],
             "macs": macs,
             "jobs": len(jobs),
@@ -151,6 +152,15 @@ def _layers(model: str, program: Program) -> Iterator[dict[str, Any]]:
             "overlap": round(elapsed / max(device, core), 4),
             "utilisation": round(macs / (PEAK * device), 4),
         }
+
+
+def _kind(program: Program, stage: str, kind: str) -> str:
+    """Dense layers and convolutions of one pixel are products of a matrix and a vector, which have
+    work for one of four rows of the array; of several vectors they are ``matmul``."""
+    row = next(r for r in program.manifest["offload"] if r["stage"] == stage)
+    if kind == "depthwise" or row["vectors"] > 1:
+        return "matmul" if kind == "dense" else kind
+    return "matvec"
 
 
 def _spans(program: Program) -> list[tuple[str, int]]:
@@ -172,20 +182,29 @@ def _spans(program: Program) -> list[tuple[str, int]]:
 # --- layers of a ResNet-50 ----------------------------------------------------------------------
 
 
-def _module(shape: _Shape) -> Any:
-    """The layer as a Relax module of its own, int8 in and out, with the rounding of TensorFlow Lite
-    Micro. Raises ``EngineError`` without onnx."""
+def _made() -> Iterator[tuple[str, str, Any]]:
+    """Layers with random weights: what they are of, their names, and Relax modules. Raises
+    ``EngineError`` without onnx."""
     try:
-        from weft.bench.qdq_layers import quantized_layer
+        from weft.bench.qdq_layers import quantized_layer, quantized_matmul
     except ImportError as error:
         raise EngineError(
             f"weft bench devices makes a ResNet-50 ({error}): pip install weft[bench]"
         ) from None
+    for shape in _resnet_50():
+        data = quantized_layer(shape.size, shape.given, shape.made, shape.kernel, shape.stride)
+        yield "resnet-50", shape.name, _module(data, shape.name)
+    rows, given, made = _MATMUL
+    name = f"{rows}x{given} by {given}x{made}"
+    yield "matmul", name, _module(quantized_matmul(*_MATMUL), "matmul")
+
+
+def _module(data: bytes, name: str) -> Any:
+    """The model as a Relax module with the rounding of TensorFlow Lite Micro."""
     from weft.importers import import_model
     from weft.relax.contracts import ATTRIBUTE
 
-    data = quantized_layer(shape.size, shape.given, shape.made, shape.kernel, shape.stride)
-    module, _ = import_model(data, shape.name, None)
+    module, _ = import_model(data, name, None)
     main = module.get_global_var("main")
     module.update_func(main, module[main].without_attr(ATTRIBUTE))
     return module

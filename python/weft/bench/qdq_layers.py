@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 _OPSET, _IR_VERSION = 17, 8
@@ -38,17 +42,58 @@ def quantized_layer(size: int, given: int, made: int, kernel: int, stride: int) 
         "y_zero": np.int8(0),
     }
     pad = kernel // 2
-    window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
+    out = (size + 2 * pad - kernel) // stride + 1
     nodes = [
         helper.make_node("DequantizeLinear", ["x", "x_scale", "x_zero"], ["xf"]),
         helper.make_node("DequantizeLinear", ["w", "w_scale", "w_zero"], ["wf"], axis=0),
         helper.make_node("DequantizeLinear", ["b", "b_scale", "b_zero"], ["bf"], axis=0),
-        helper.make_node("Conv", ["xf", "wf", "bf"], ["yf"], name="layer", **window),
+        helper.make_node(
+            "Conv",
+            ["xf", "wf", "bf"],
+            ["yf"],
+            name="layer",
+            kernel_shape=[kernel] * 2,
+            strides=[stride] * 2,
+            pads=[pad] * 4,
+        ),
         helper.make_node("QuantizeLinear", ["yf", "y_scale", "y_zero"], ["y"]),
     ]
-    out = (size + 2 * pad - kernel) // stride + 1
-    x = helper.make_tensor_value_info("x", TensorProto.INT8, (1, given, size, size))
-    y = helper.make_tensor_value_info("y", TensorProto.INT8, (1, made, out, out))
+    return _model(nodes, (1, given, size, size), (1, made, out, out), constants)
+
+
+def quantized_matmul(rows: int, given: int, made: int) -> bytes:
+    """``rows`` vectors of ``given`` elements times a matrix, int8, with one scale. The same bytes
+    each time."""
+    rng = np.random.default_rng(made * 37 + given)
+    weights = np.clip(np.rint(rng.normal(0, _WEIGHT_DEVIATION, (given, made))), -127, 127)
+    deviation = _X_DEVIATION * _WEIGHT_DEVIATION * np.sqrt(given)
+    w_scale = 0.001
+    constants = {
+        "x_scale": np.float32(_X_SCALE),
+        "x_zero": np.int8(0),
+        "w": weights.astype(np.int8),
+        "w_scale": np.float32(w_scale),
+        "w_zero": np.int8(0),
+        "y_scale": np.float32(_X_SCALE * w_scale * deviation / _OUT_DEVIATION),
+        "y_zero": np.int8(0),
+    }
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "x_scale", "x_zero"], ["xf"]),
+        helper.make_node("DequantizeLinear", ["w", "w_scale", "w_zero"], ["wf"]),
+        helper.make_node("MatMul", ["xf", "wf"], ["yf"], name="layer"),
+        helper.make_node("QuantizeLinear", ["yf", "y_scale", "y_zero"], ["y"]),
+    ]
+    return _model(nodes, (rows, given), (rows, made), constants)
+
+
+def _model(
+    nodes: Sequence[onnx.NodeProto],
+    given: tuple[int, ...],
+    made: tuple[int, ...],
+    constants: Mapping[str, Any],
+) -> bytes:
+    x = helper.make_tensor_value_info("x", TensorProto.INT8, given)
+    y = helper.make_tensor_value_info("y", TensorProto.INT8, made)
     held = [numpy_helper.from_array(np.asarray(v), n) for n, v in constants.items()]
     graph = helper.make_graph(nodes, "layer", [x], [y], held)
     opsets = [helper.make_opsetid("", _OPSET)]

@@ -85,7 +85,11 @@ UNSIGNED = {
     "arith.shrui": (">>", SHIFT),
     "arith.shli": ("<<", SHIFT),
 }
-CALLS = {"arith.minsi": "weft_min", "arith.maxsi": "weft_max"}
+CALLS = {
+    "arith.minsi": "weft_min",
+    "arith.maxsi": "weft_max",
+    "arith.floordivsi": "weft_floor_div",
+}
 BOOL = IntegerType(1)
 # A truth value is 0 or -1 to MLIR, 0 or 1 to C.
 NUMBERS_ONLY = {*PLAIN, *WRAPPING, *UNSIGNED, *CALLS, "arith.sitofp", "arith.fptosi"}

@@ -14,6 +14,7 @@ of its ``lowering.py``.
 - ``cycles(numbers, timing, options)``: how long the job takes, in whole cycles of its clock;
 - ``X_ALIGNMENT``, if there: to how many bytes operands are aligned, in place of the device's
   alignment. Sums are aligned as int32 are;
+- ``INPUT_CHANNELS``, if there: where a reduction is cut, it is at multiples of so many;
 - ``MOST_PRODUCTS``, if there: how many products a job can add up for one result.
 
 That of a device that copies has ``cycles`` alone.
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import lcm
 from typing import Any
 
 import numpy as np
@@ -83,6 +85,11 @@ class Accelerator:
     def x_alignment(self) -> int:
         """To how many bytes its operands are aligned."""
         return self._lowering.x_alignment
+
+    @property
+    def input_multiple(self) -> int:
+        """Of how many input channels all parts of a reduction begin at multiples."""
+        return lcm(self._lowering.input_channels, self.x_alignment)
 
     @property
     def most_products(self) -> int:

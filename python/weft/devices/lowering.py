@@ -79,6 +79,7 @@ class Lowering(Timing):
         self.channels = self._constant("CHANNELS")
         self.pixels = self._constant("PIXELS")
         self.x_alignment = self._constant("X_ALIGNMENT", description.facts.alignment)
+        self.input_channels = self._constant("INPUT_CHANNELS", 1)
         self.most_products = self._constant("MOST_PRODUCTS", _MOST)
         self._sizes: dict[tuple[int, ...], int] = {}
         self._check_description()

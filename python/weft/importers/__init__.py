@@ -21,7 +21,8 @@ def whole_model(data: bytes, path: Path) -> bytes:
 
 
 def import_model(model: Any, name: str, params: Mapping[str, Any] | None) -> tuple[Any, list[str]]:
-    """A ``tvm.IRModule`` from the bytes of a model file, or from one that is Relax already.
+    """A ``tvm.IRModule`` from the bytes of a model file, a program of ``torch.export``, or one
+    that is Relax already.
 
     Also what is not supported, a line each; its results are stand-ins (``weft.adapter.stand_in``),
     so that the passes after this one can add what they find. Raises ``ModelError``.
@@ -38,4 +39,8 @@ def import_model(model: Any, name: str, params: Mapping[str, Any] | None) -> tup
         return onnx_to_relax(model, name)
     from weft.importers.relax import import_relax
 
+    if type(model).__name__ == "ExportedProgram":
+        from weft.importers.torch import torch_to_relax
+
+        model = torch_to_relax(model, name)
     return import_relax(model, name, params or {})

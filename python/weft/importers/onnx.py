@@ -18,10 +18,14 @@ import tvm
 from tvm import relax
 
 from weft.adapter.stand_in import stand_in
+from weft.errors import ModelError
+from weft.importers.onnx_floating import CONVERTERS as FLOATING
+from weft.importers.onnx_lifting import lifted
 from weft.importers.onnx_movement import CONVERTERS as MOVEMENT
 from weft.importers.onnx_operators import CONVERTERS as OPERATORS
 from weft.importers.onnx_qlinear import EXPANSIONS
 from weft.importers.onnx_reader import Array, Graph, Node, Unsupported, read_graph, shortened
+from weft.importers.onnx_resize import CONVERTERS as RESIZE
 from weft.importers.onnx_values import (
     Held,
     Lost,
@@ -36,7 +40,7 @@ from weft.importers.onnx_weighted import CONVERTERS as WEIGHTED
 
 __all__ = ["onnx_to_relax"]
 
-CONVERTERS = {**MOVEMENT, **OPERATORS, **WEIGHTED}
+CONVERTERS = {**FLOATING, **MOVEMENT, **OPERATORS, **RESIZE, **WEIGHTED}
 _INPUT_DTYPES = ("int8", "uint8", "float32")
 _INTEGERS = ("int8", "uint8")
 _MAX_NAME = 48
@@ -49,8 +53,21 @@ def onnx_to_relax(data: bytes, name: str) -> tuple[tvm.IRModule, list[str]]:
     Also returns a line for every node that is not supported, with its place; its results are
     stand-ins. Raises ``ModelError`` for a damaged file.
     """
-    importer = Importer(read_graph(data, name))
+    graph = read_graph(data, name)
+    if not graph.inputs:
+        raise ModelError(f"{name}: the model has no input")
+    importer = Importer(graph)
     return importer.module(), importer.unsupported
+
+
+def known_results(data: bytes, name: str) -> dict[str, Array]:
+    """The outputs of a model that do not depend on the values of its inputs, by name: constants and
+    shapes. Raises ``ModelError`` for a damaged file."""
+    graph = read_graph(data, name)
+    importer = Importer(graph)
+    importer.module()
+    found = {output: importer.values.get(output) for output in graph.outputs}
+    return {output: value for output, value in found.items() if isinstance(value, np.ndarray)}
 
 
 def _identifier(name: str) -> str:
@@ -87,6 +104,8 @@ class Importer:
             type_ = relax.TensorType(list(given.shape), dtype)
             parameter = relax.Var(_identifier(given.name), type_)
             self.values[given.name] = Held(parameter, identity(len(given.shape)))
+            if 0 in given.shape and given.dtype in _INPUT_DTYPES:
+                self.values[given.name] = np.zeros(given.shape, dtype)
             parameters.append(parameter)
         with self.builder.function("main", parameters):
             with self.builder.dataflow():
@@ -115,19 +134,18 @@ class Importer:
     def real_or_whole(self, name: str) -> Any:
         """As the model has it: float32 or integers, in its order of axes."""
         value = self.value(name)
-        order = identity(len(shape_of(value)))
-        return self.real(name, order)
+        if 0 in shape_of(value):
+            raise Unsupported("it is empty")
+        return self.real(name, identity(len(shape_of(value))))
 
     def convert(self, node: Node) -> None:
         where = f"{node.kind} at '{shortened(node.place)}'"
         try:
             if node.kind in EXPANSIONS:
                 for part in EXPANSIONS[node.kind](self, node):
-                    CONVERTERS[part.kind](self, part)
-            elif node.kind in CONVERTERS:
-                CONVERTERS[node.kind](self, node)
+                    self.convert_one(part)
             else:
-                raise Unsupported("this operator is not supported")
+                self.convert_one(node)
         except NeedsLost:
             pass
         except Unsupported as reason:
@@ -139,6 +157,13 @@ class Importer:
         for output in filter(None, node.outputs):  # so that what follows can be looked at too
             if output not in self.values:
                 self.values[output] = Lost()
+
+    def convert_one(self, node: Node) -> None:
+        """A node that is no quantised operator."""
+        if node.kind not in CONVERTERS:
+            raise Unsupported("this operator is not supported")
+        for part in lifted(self, node) or [node]:
+            CONVERTERS[part.kind](self, part)
 
     # --- values ---
 
@@ -189,7 +214,11 @@ class Importer:
         value = self.value(name)
         if isinstance(value, Quantized):
             return self.dequantized(value.transposed(order))
-        held = self.in_order(self.held(name), order)
+        return self.real_of(self.held(name), order)
+
+    def real_of(self, held: Held, order: Sequence[int]) -> Any:
+        """The same of a value that is held."""
+        held = self.in_order(held, order)
         if held.real is None:
             return held.value
         return self.dequantize(held.value, held.real.scale, held.real.zero_point, 0)

@@ -57,26 +57,27 @@ def axes_of(axes: Sequence[int], rank: int) -> list[int]:
 def window(
     node: Node, size: Sequence[int], taps: Sequence[int]
 ) -> tuple[list[int], list[int], list[int]]:
-    """Strides, dilations and padding (top, left, bottom, right) of a window of ``taps`` moved over
-    an image of ``size``."""
-    strides = integers(node, "strides", [1, 1])
-    dilations = integers(node, "dilations", [1, 1])
-    pads = integers(node, "pads", [0, 0, 0, 0])
-    if not len(taps) == len(strides) == len(dilations) == 2 or len(pads) != 4:
-        raise Unsupported("only windows of two axes are supported")
+    """Strides, dilations and padding (before every axis, then behind) of a window of ``taps`` moved
+    over an image of ``size``."""
+    rank = len(size)
+    strides = integers(node, "strides", [1] * rank)
+    dilations = integers(node, "dilations", [1] * rank)
+    pads = integers(node, "pads", [0] * (2 * rank))
+    if not rank == len(taps) == len(strides) == len(dilations) or len(pads) != 2 * rank:
+        raise Unsupported(f"a window of {len(taps)} axes over {rank}")
     if min(*strides, *dilations, *taps) < 1 or min(pads) < 0:
         raise Unsupported(f"window {list(taps)}, strides {strides}, pads {pads}")
     auto = text(node, "auto_pad", "NOTSET")
     if auto == "NOTSET":
         pass
     elif auto == "VALID":
-        pads = [0, 0, 0, 0]
+        pads = [0] * (2 * rank)
     elif auto in ("SAME_UPPER", "SAME_LOWER"):
         pads = _same(size, taps, strides, dilations, is_upper=auto == "SAME_UPPER")
     else:
         raise Unsupported(f"its auto_pad is {auto!r:.40}")
     reach = [(t - 1) * d + 1 for t, d in zip(taps, dilations, strict=True)]
-    padded = [n + pads[axis] + pads[axis + 2] for axis, n in enumerate(size)]
+    padded = [n + pads[axis] + pads[axis + rank] for axis, n in enumerate(size)]
     if any(r > n for r, n in zip(reach, padded, strict=True)):
         raise Unsupported(f"a window that reaches over {reach} of {padded} padded elements")
     return strides, dilations, pads

@@ -12,7 +12,7 @@ from tvm import relax
 
 from weft.importers.onnx_attributes import axes_of, axis_of, integer, integers, text
 from weft.importers.onnx_reader import DTYPES, Node, Unsupported, shortened
-from weft.importers.onnx_values import NHWC, Held, Quantized, identity, shape_of
+from weft.importers.onnx_values import Held, Quantized, identity, shape_of
 
 if TYPE_CHECKING:
     from weft.importers.onnx import Importer
@@ -60,7 +60,7 @@ def _reshape(importer: Importer, node: Node) -> None:
         if known < 1 or prod(old) % known:
             raise Unsupported(f"{old} to {new}")
         new[new.index(-1)] = prod(old) // known
-    if any(n < 1 for n in new):
+    if any(n < 0 for n in new):
         raise Unsupported(f"{old} to {new}")
     _reshaped(importer, node, new)
 
@@ -113,9 +113,13 @@ def _identity(importer: Importer, node: Node) -> None:
 
 
 def _dropout(importer: Importer, node: Node) -> None:
-    if node.input(2) and importer.array(node.input(2)).any():
+    ratio = importer.array(node.input(1)) if node.input(1) else np.array(0.5)
+    if node.input(2) and importer.array(node.input(2)).any() and ratio.any():
         raise Unsupported("training mode")
-    _identity(importer, node)
+    value = importer.value(node.input(0))
+    importer.values[node.outputs[0]] = value
+    if node.outputs[1:] and node.outputs[1]:
+        importer.values[node.outputs[1]] = np.ones(shape_of(value), np.bool_)
 
 
 def _constant(importer: Importer, node: Node) -> None:
@@ -140,7 +144,8 @@ def _sliced(importer: Importer, name: str, out: str, taken: Sequence[range]) -> 
     """``out`` is made of the elements ``taken`` along every axis of a computed value."""
     held = importer.held(name)
     if any(len(t) == 0 for t in taken):
-        raise Unsupported("its result is empty")
+        importer.values[out] = np.zeros([len(t) for t in taken], _real_dtype(held))
+        return
     along = [taken[axis] for axis in held.order]
     extents = [int(n) for n in held.value.ty.shape]
     begins = [t.start for t in along]
@@ -159,13 +164,18 @@ def _sliced(importer: Importer, name: str, out: str, taken: Sequence[range]) -> 
     importer.define(out, call, held.order, held.real)
 
 
+def _real_dtype(held: Held) -> str:
+    """Of the ONNX value."""
+    return held.dtype if held.real is None else "float32"
+
+
 def _slice(importer: Importer, node: Node) -> None:
     shape = shape_of(importer.value(node.input(0)))
     starts = _ints_of(importer, node, 1, "starts", None)
     ends = _ints_of(importer, node, 2, "ends", None)
     axes = [
         axis_of(axis, len(shape))
-        for axis in _ints_of(importer, node, 3, "axes", range(len(starts)))
+        for axis in _ints_of(importer, node, 3, "axes", list(range(len(starts))))
     ]
     steps = _ints_of(importer, node, 4, "steps", [1] * len(starts))
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
@@ -192,13 +202,16 @@ def _split(importer: Importer, node: Node) -> None:
     part = -(-shape[axis] // count)
     equal = [part] * (count - 1) + [shape[axis] - part * (count - 1)]
     sizes = _ints_of(importer, node, 1, "split", equal)
-    if len(sizes) != count or min(sizes) < 1 or sum(sizes) != shape[axis]:
+    if len(sizes) != count or min(sizes) < 0 or sum(sizes) != shape[axis]:
         raise Unsupported(f"{shape[axis]} elements into {sizes}")
     first = 0
     for out, size in zip(node.outputs, sizes, strict=True):
         taken = [range(n) for n in shape]
         taken[axis] = range(first, first + size)
-        if out:
+        value = importer.value(node.input(0))
+        if out and isinstance(value, np.ndarray):
+            importer.values[out] = value[np.ix_(*taken)]
+        elif out:
             _sliced(importer, node.input(0), out, taken)
         first += size
 
@@ -213,12 +226,23 @@ def _shape(importer: Importer, node: Node) -> None:
 
 
 def _gather(importer: Importer, node: Node) -> None:
-    """Of constants."""
-    values, indices = importer.array(node.input(0)), importer.array(node.input(1))
-    axis = axis_of(integer(node, "axis", 0), values.ndim)
+    """Of constants, and by constant indices."""
+    values, indices = importer.value(node.input(0)), importer.array(node.input(1))
+    axis = axis_of(integer(node, "axis", 0), len(shape_of(values)))
     if indices.dtype.kind != "i" or indices.size > _MOST_INDICES:
         raise Unsupported(f"indices of {indices.dtype} and shape {indices.shape}")
-    importer.values[node.outputs[0]] = np.asarray(np.take(values, indices, axis))
+    if isinstance(values, np.ndarray):
+        importer.values[node.outputs[0]] = np.asarray(np.take(values, indices, axis))
+        return
+    held = importer.held(node.input(0))
+    held = importer.in_order(held, identity(len(held.shape)))
+    extent = held.shape[axis]
+    if indices.size == 0 or indices.min() < -extent or indices.max() >= extent:
+        raise Unsupported(f"an index beyond {extent} elements, or none")
+    chosen = relax.const(np.where(indices < 0, indices + extent, indices).astype(np.int32))
+    call = relax.op.take(held.value, chosen, axis=axis)
+    rank = len(held.shape) - 1 + indices.ndim
+    importer.define(node.outputs[0], call, identity(rank), held.real)
 
 
 def _cast(importer: Importer, node: Node) -> None:
@@ -259,10 +283,14 @@ def _concat(importer: Importer, node: Node) -> None:
     importer.define(node.outputs[0], relax.op.concat(parts, axis=place), order)
 
 
+_PAD_MODES = {"constant": "constant", "edge": "replicate", "reflect": "reflect", "wrap": "circular"}
+
+
 def _pad(importer: Importer, node: Node) -> None:
     held = importer.held(node.input(0))
     rank = len(held.shape)
-    if text(node, "mode", "constant") != "constant":
+    mode = _PAD_MODES.get(text(node, "mode", "constant"))
+    if mode is None:
         raise Unsupported(f"its mode is {text(node, 'mode', '')!r:.40}")
     pads = _ints_of(importer, node, 1, "pads", None)
     axes = importer.ints(node.input(3)) if node.input(3) else list(range(rank))
@@ -274,6 +302,10 @@ def _pad(importer: Importer, node: Node) -> None:
     for index, axis in enumerate(axes):
         place = held.order.index(axis)
         widths[2 * place], widths[2 * place + 1] = pads[index], pads[len(axes) + index]
+    if mode != "constant":
+        data = importer.real(node.input(0), held.order)
+        importer.define(node.outputs[0], relax.op.nn.pad(data, widths, mode), held.order)
+        return
     if held.real is not None and value == 0.0:
         call = relax.op.nn.pad(held.value, widths, "constant", float(held.real.zero_point))
         importer.define(node.outputs[0], call, held.order, held.real)
@@ -294,61 +326,6 @@ def _pad_value(importer: Importer, node: Node) -> float:
     return float(array.reshape(()))
 
 
-# --- resize ---
-
-_COORDINATES = ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel")
-_NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
-
-
-def _resize(importer: Importer, node: Node) -> None:
-    held = importer.held(node.input(0))
-    if len(held.shape) != 4:
-        raise Unsupported(f"'{shortened(node.input(0))}' has {len(held.shape)} axes, not 4")
-    mode = text(node, "mode", "nearest")
-    is_old = importer.opset < 11  # floors, and has neither sizes nor coordinates to choose
-    default = ("asymmetric", "floor") if is_old else ("half_pixel", "round_prefer_floor")
-    coordinates = text(node, "coordinate_transformation_mode", default[0])
-    nearest = text(node, "nearest_mode", default[1])
-    if mode != "nearest" or coordinates not in _COORDINATES or nearest not in _NEAREST:
-        raise Unsupported(
-            f"mode {mode:.40}, coordinates {coordinates:.40}, rounded by {nearest:.40}"
-        )
-    if (
-        node.attributes.get("axes")
-        or text(node, "keep_aspect_ratio_policy", "stretch") != "stretch"
-    ):
-        raise Unsupported("axes or a policy of aspect ratios")
-    size = _new_size(importer, node, held.shape, scales_at=1 if is_old else 2)
-    held = importer.in_order(held, NHWC)
-    call = relax.op.image.resize2d(
-        held.value,
-        size,
-        layout="NHWC",
-        method="nearest_neighbor",
-        coordinate_transformation_mode=coordinates,
-        rounding_method=nearest,
-    )
-    importer.define(node.outputs[0], call, NHWC, held.real)
-
-
-def _new_size(
-    importer: Importer, node: Node, shape: Sequence[int], scales_at: int
-) -> tuple[int, int]:
-    """Height and width of the result, whose factors must be those of whole sizes."""
-    sizes = importer.ints(node.input(3)) if node.input(3) else []
-    scales = importer.array(node.input(scales_at)) if node.input(scales_at) else np.zeros(0)
-    if not sizes and scales.shape == (4,):
-        sizes = [int(np.floor(np.float32(n) * s)) for n, s in zip(shape, scales, strict=True)]
-        factors = [np.float32(m) / np.float32(n) for m, n in zip(sizes, shape, strict=True)]
-        if any(f != s for f, s in zip(factors, scales, strict=True)):
-            raise Unsupported(
-                f"factors {scales.tolist()} that give no whole sizes of {tuple(shape)}"
-            )
-    if len(sizes) != 4 or tuple(sizes[:2]) != tuple(shape[:2]) or min(sizes) < 1:
-        raise Unsupported(f"{tuple(shape)} to {sizes}")
-    return sizes[2], sizes[3]
-
-
 CONVERTERS: dict[str, Callable[[Any, Node], None]] = {
     "Cast": _cast,
     "Concat": _concat,
@@ -359,7 +336,6 @@ CONVERTERS: dict[str, Callable[[Any, Node], None]] = {
     "Identity": _identity,
     "Pad": _pad,
     "Reshape": _reshape,
-    "Resize": _resize,
     "Shape": _shape,
     "Slice": _slice,
     "Split": _split,

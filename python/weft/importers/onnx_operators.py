@@ -69,7 +69,8 @@ def _quantize(importer: Importer, node: Node) -> None:
         importer.values[node.outputs[0]] = _quantized(node, x, scales, zero_points)
         return
     if scales.size != 1:
-        raise Unsupported(f"an activation has {scales.size} scales, not one")
+        _quantize_along(importer, node, scales, zero_points)
+        return
     held = importer.held(node.input(0))
     scale = Scale(scales[0], int(zero_points[0]))
     if held.real == scale and held.dtype == dtype:
@@ -78,6 +79,37 @@ def _quantize(importer: Importer, node: Node) -> None:
     data = importer.real(node.input(0), held.order)
     parameters = importer.constant(scales.reshape(())), relax.const(np.int32(scale.zero_point))
     call = relax.op.quantize(data, *parameters, out_dtype=dtype)
+    importer.define(node.outputs[0], call, held.order)
+
+
+def _along(node: Node, held: Held, scales: Array) -> list[int]:
+    """The shape of one number an index of the node's axis, in the order of ``held``."""
+    axis = _axis(node, len(held.shape), scales)
+    if held.shape[axis] != scales.size:
+        raise Unsupported(f"{scales.size} scales along axis {axis} of {held.shape}")
+    return [scales.size if a == axis else 1 for a in held.order]
+
+
+def _quantize_along(importer: Importer, node: Node, scales: Array, zero_points: Array) -> None:
+    """An activation with several scales: as float32, of which the last step is a quantise by 1."""
+    held = importer.held(node.input(0))
+    shape = _along(node, held, scales)
+    data = importer.real(node.input(0), held.order)
+    steps = relax.op.round(relax.op.divide(data, importer.constant(scales.reshape(shape))))
+    zeros = importer.constant(zero_points.astype(np.float32).reshape(shape))
+    whole = importer.builder.emit(relax.op.add(steps, zeros))
+    one, zero = relax.const(np.float32(1)), relax.const(np.int32(0))
+    call = relax.op.quantize(whole, one, zero, out_dtype=zero_points.dtype.name)
+    importer.define(node.outputs[0], call, held.order)
+
+
+def _dequantize_along(importer: Importer, node: Node, scales: Array, zero_points: Array) -> None:
+    held = importer.held(node.input(0))
+    shape = _along(node, held, scales)
+    data = importer.dequantize(held.value, np.float32(1), 0, 0)
+    zeros = importer.constant(zero_points.astype(np.float32).reshape(shape))
+    by = importer.constant(scales.reshape(shape))
+    call = relax.op.multiply(relax.op.subtract(data, zeros), by)
     importer.define(node.outputs[0], call, held.order)
 
 
@@ -113,7 +145,8 @@ def _dequantize(importer: Importer, node: Node) -> None:
         raise Unsupported(f"it dequantises {'float32' if held.real else held.dtype}")
     zero_points = _zero_points(importer, node, held.dtype, scales.size)
     if scales.size != 1:
-        raise Unsupported(f"an activation has {scales.size} scales, not one")
+        _dequantize_along(importer, node, scales, zero_points)
+        return
     real = Scale(scales[0], int(zero_points[0]))
     importer.values[node.outputs[0]] = Held(held.value, held.order, real)
 
@@ -138,7 +171,7 @@ def _number(importer: Importer, name: str) -> float:
     """A constant number, dequantised or not."""
     value = importer.value(name)
     array = value.real() if isinstance(value, Quantized) else importer.array(name)
-    if array.size != 1 or array.dtype.kind != "f" or not np.isfinite(array).all():
+    if array.size != 1 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise Unsupported(f"'{shortened(name)}' is not a constant number")
     return float(array.reshape(()))
 
@@ -149,8 +182,11 @@ def _clip(importer: Importer, node: Node) -> None:
         if node.input(1 + index):
             limits[index] = _number(importer, node.input(1 + index))
     low, high = limits
-    if low > high:
-        raise Unsupported(f"no number is within its limits of {low:g} and {high:g}")
+    low = min(low, high)  # as ONNX has it: the upper limit is applied last
+    held = importer.held(node.input(0))
+    if held.real is None and held.dtype in _INTEGERS:
+        importer.define(node.outputs[0], relax.op.clip(held.value, low, high), held.order)
+        return
     _unary(lambda x, _: relax.op.clip(x, low, high))(importer, node)
 
 
@@ -182,6 +218,12 @@ def _binary(make: Callable[[Any, Any], Any]) -> Callable[[Importer, Node], None]
         shapes = [shape_of(importer.value(name)) for name in node.inputs[:2]]
         if len(shapes) != 2:
             raise Unsupported("an operand is missing")
+        if importer.opset < 7 and "axis" in node.attributes:
+            node = _aligned(importer, node, shapes)
+            shapes[1] = shape_of(importer.value(node.inputs[1]))
+        if all(isinstance(importer.value(name), np.ndarray) for name in node.inputs[:2]):
+            importer.values[node.outputs[0]] = _of_constants(importer, node)
+            return
         try:
             out = np.broadcast_shapes(*shapes)
         except ValueError:
@@ -191,6 +233,39 @@ def _binary(make: Callable[[Any, Any], Any]) -> Callable[[Importer, Node], None]
         importer.define(node.outputs[0], make(*operands), order)
 
     return convert
+
+
+_OF_SIZES: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": np.add,
+    "Div": np.floor_divide,
+    "Mul": np.multiply,
+    "Sub": np.subtract,
+}
+#: Of constants that are made of others: sizes, not weights.
+_MOST_SIZES = 64
+
+
+def _of_constants(importer: Importer, node: Node) -> Array:
+    """How exporters compute sizes: of integers that are not negative."""
+    a, b = (importer.array(name) for name in node.inputs[:2])
+    is_size = all(v.dtype.kind == "i" and v.size <= _MOST_SIZES and (v >= 0).all() for v in (a, b))
+    if not is_size or a.dtype != b.dtype or (node.kind == "Div" and (b == 0).any()):
+        raise Unsupported("both of its operands are constants")
+    return np.asarray(_OF_SIZES[node.kind](a, b), a.dtype)
+
+
+def _aligned(importer: Importer, node: Node, shapes: Sequence[tuple[int, ...]]) -> Node:
+    """Before operator set 7, the second operand's axes begin at ``axis`` of the first one's."""
+    from weft.importers.onnx_movement import CONVERTERS as MOVEMENT
+
+    behind = len(shapes[0]) - axis_of(integer(node, "axis", 0), len(shapes[0])) - len(shapes[1])
+    if behind < 1:
+        return node
+    name = f"{node.outputs[0]}\naligned"
+    axes = [len(shapes[1]) + i for i in range(behind)]
+    moved = Node("Unsqueeze", node.name, (node.inputs[1],), (name,), {"axes": axes})
+    MOVEMENT["Unsqueeze"](importer, moved)
+    return Node(node.kind, node.name, (node.inputs[0], name), node.outputs, {})
 
 
 def _common_order(importer: Importer, names: Sequence[str], rank: int) -> tuple[int, ...]:
@@ -208,9 +283,11 @@ def _broadcast(importer: Importer, name: str, order: Sequence[int]) -> Any:
     shape = shape_of(value)
     missing = len(order) - len(shape)
     if isinstance(value, np.ndarray):
-        if value.size != 1 or value.dtype != np.float32:
-            raise Unsupported(f"'{shortened(name)}' is neither dequantised nor a constant number")
-        return importer.constant(value.reshape(()))
+        if value.dtype != np.float32:
+            raise Unsupported(f"'{shortened(name)}' is {value.dtype}, not float32")
+        if value.size == 1:
+            return importer.constant(value.reshape(()))
+        return importer.constant(value.reshape((*[1] * missing, *shape)).transpose(order))
     if isinstance(value, Quantized):
         if missing:
             value = value.reshaped((*[1] * missing, *shape))
@@ -222,6 +299,8 @@ def _broadcast(importer: Importer, name: str, order: Sequence[int]) -> Any:
         value = Held(reshaped, moved, value.real)
     value = importer.in_order(value, order)
     if value.real is None:
+        if value.dtype != "float32":
+            raise Unsupported(f"'{shortened(name)}' is {value.dtype}, not float32")
         return value.value
     return importer.dequantize(value.value, value.real.scale, value.real.zero_point, 0)
 
@@ -231,47 +310,51 @@ def _broadcast(importer: Importer, name: str, order: Sequence[int]) -> Any:
 
 def _image(importer: Importer, node: Node) -> Held:
     held = importer.held(node.input(0))
-    if len(held.shape) != 4:
-        raise Unsupported(f"'{shortened(node.input(0))}' has {len(held.shape)} axes, not 4")
+    if len(held.shape) not in (4, 5):
+        raise Unsupported(f"'{shortened(node.input(0))}' has {len(held.shape)} axes")
     if len(list(filter(None, node.outputs))) != 1:
         raise Unsupported("it has several results")
     return held
 
 
+def _order_of_image(held: Held) -> tuple[tuple[int, ...], str]:
+    """The order of axes that pooling wants, and its name."""
+    return (NHWC, "NHWC") if len(held.shape) == 4 else (identity(5), "NCDHW")
+
+
 def _pool_window(node: Node, size: Sequence[int]) -> tuple[list[int], dict[str, Any]]:
+    rank = len(size)
     taps = integers(node, "kernel_shape", None)
     strides, dilations, pads = window(node, size, taps)
     if integer(node, "ceil_mode", 0):
-        if integer(node, "count_include_pad", 0):
-            raise Unsupported("ceil_mode with padding that counts")
         # What reaches over the edge is left out, as padding is; no window lies beyond it.
-        for axis in (0, 1):
+        for axis in range(rank):
             reach = (taps[axis] - 1) * dilations[axis] + 1
-            padded = size[axis] + pads[axis] + pads[axis + 2]
+            padded = size[axis] + pads[axis] + pads[axis + rank]
             count = -(-(padded - reach) // strides[axis]) + 1
             if (count - 1) * strides[axis] >= size[axis] + pads[axis]:
                 count -= 1
-            pads[axis + 2] += max((count - 1) * strides[axis] + reach - padded, 0)
-    if dilations != [1, 1]:
-        raise Unsupported(f"dilations {dilations}")
-    if any(max(pads[a], pads[a + 2]) >= taps[a] for a in (0, 1)):
-        raise Unsupported(f"pads {pads} of a window of {taps}")
-    return taps, {"strides": strides, "padding": pads, "layout": "NHWC"}
+            more = max((count - 1) * strides[axis] + reach - padded, 0)
+            if more and integer(node, "count_include_pad", 0):
+                raise Unsupported("ceil_mode with padding that counts")
+            pads[axis + rank] += more
+    return taps, {"strides": strides, "padding": pads, "dilation": dilations}
 
 
 def _average_pool(importer: Importer, node: Node) -> None:
     held = _image(importer, node)
+    order, layout = _order_of_image(held)
     taps, attributes = _pool_window(node, held.shape[2:])
     include = bool(integer(node, "count_include_pad", 0))
-    call = relax.op.nn.avg_pool2d(
-        importer.real(node.input(0), NHWC), taps, count_include_pad=include, **attributes
-    )
-    importer.define(node.outputs[0], call, NHWC)
+    pool = relax.op.nn.avg_pool2d if len(order) == 4 else relax.op.nn.avg_pool3d
+    data = importer.real(node.input(0), order)
+    call = pool(data, taps, count_include_pad=include, layout=layout, **attributes)
+    importer.define(node.outputs[0], call, order)
 
 
 def _max_pool(importer: Importer, node: Node) -> None:
     """On the integers, before a dequantise: scales are positive."""
-    held = importer.in_order(_image(importer, node), NHWC)
+    held = _image(importer, node)
     if integer(node, "storage_order", 0):
         raise Unsupported("its storage_order is 1")
     taps, attributes = _pool_window(node, held.shape[2:])
@@ -281,21 +364,25 @@ def _max_pool(importer: Importer, node: Node) -> None:
 def _define_max_pool(
     importer: Importer, node: Node, held: Held, taps: Sequence[int], attributes: dict[str, Any]
 ) -> None:
-    if held.dtype not in _INTEGERS:
-        raise Unsupported("its operand is neither int8, uint8 nor dequantised")
-    call = relax.op.nn.max_pool2d(held.value, list(taps), **attributes)
-    importer.define(node.outputs[0], call, NHWC, held.real)
+    order, layout = _order_of_image(held)
+    if held.dtype not in (*_INTEGERS, "float32"):
+        raise Unsupported(f"its operand is {held.dtype}")
+    held = importer.in_order(held, order)
+    pool = relax.op.nn.max_pool2d if len(order) == 4 else relax.op.nn.max_pool3d
+    call = pool(held.value, list(taps), layout=layout, **attributes)
+    importer.define(node.outputs[0], call, order, held.real)
 
 
 def _global_max_pool(importer: Importer, node: Node) -> None:
-    held = importer.in_order(_image(importer, node), NHWC)
-    _define_max_pool(importer, node, held, held.shape[2:], {"layout": "NHWC"})
+    held = _image(importer, node)
+    _define_max_pool(importer, node, held, held.shape[2:], {})
 
 
 def _global_average_pool(importer: Importer, node: Node) -> None:
-    _image(importer, node)
-    call = relax.op.mean(importer.real(node.input(0), NHWC), axis=[1, 2], keepdims=True)
-    importer.define(node.outputs[0], call, NHWC)
+    order, layout = _order_of_image(_image(importer, node))
+    axes = [i for i, letter in enumerate(layout) if letter in "DHW"]
+    call = relax.op.mean(importer.real(node.input(0), order), axis=axes, keepdims=True)
+    importer.define(node.outputs[0], call, order)
 
 
 def _reduce_mean(importer: Importer, node: Node) -> None:
@@ -303,7 +390,8 @@ def _reduce_mean(importer: Importer, node: Node) -> None:
     rank = len(held.shape)
     given = importer.ints(node.input(1)) if node.input(1) else integers(node, "axes", [])
     if not given and integer(node, "noop_with_empty_axes", 0):
-        raise Unsupported("a mean over no axes")
+        importer.values[node.outputs[0]] = held
+        return
     axes = axes_of(given, rank) if given else list(range(rank))
     keeps = bool(integer(node, "keepdims", 1))
     places = [held.order.index(axis) for axis in axes]
@@ -323,7 +411,12 @@ def _softmax(importer: Importer, node: Node) -> None:
     opset = integer(node, "opset", importer.opset)
     axis = axis_of(integer(node, "axis", -1 if opset >= 13 else 1), rank)
     if opset < 13 and prod(held.shape[axis + 1 :]) != 1:
-        raise Unsupported("a softmax over several axes")
+        data = importer.real(node.input(0), identity(rank))
+        rows = [prod(held.shape[:axis]), prod(held.shape[axis:])]
+        flat = importer.builder.emit(relax.op.reshape(data, rows))
+        flat = importer.builder.emit(relax.op.nn.softmax(flat, axis=-1))
+        importer.define(node.outputs[0], relax.op.reshape(flat, held.shape), identity(rank))
+        return
     order = (*(a for a in range(rank) if a != axis), axis)
     call = relax.op.nn.softmax(importer.real(node.input(0), order), axis=-1)
     importer.define(node.outputs[0], call, order)

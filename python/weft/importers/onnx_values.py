@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -60,10 +61,16 @@ class Quantized:
     axis: int
 
     def reshaped(self, shape: Sequence[int]) -> Quantized:
-        """With another shape; raises ``Unsupported`` if scales go along an axis."""
+        """With another shape; raises ``Unsupported`` if the axis of several scales is gone then."""
+        axis = 0
         if self.scales.size > 1:
-            raise Unsupported("a constant with several scales is reshaped")
-        return Quantized(self.values.reshape(shape), self.scales, self.zero_points, 0)
+            old = self.values.shape
+            sides = prod(old[: self.axis]), old[self.axis]
+            places = [i for i, n in enumerate(shape) if (prod(shape[:i]), n) == sides]
+            if not places:
+                raise Unsupported("the axis along which a constant has scales is reshaped")
+            axis = places[0]
+        return Quantized(self.values.reshape(shape), self.scales, self.zero_points, axis)
 
     def transposed(self, order: Sequence[int]) -> Quantized:
         """With its axes in another order."""

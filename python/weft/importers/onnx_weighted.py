@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tvm import relax
 
+from weft.importers import onnx_floating as floating
 from weft.importers.onnx_attributes import integer, integers, number, window
 from weft.importers.onnx_reader import Array, Node, Unsupported, shortened
-from weft.importers.onnx_values import NHWC, Held, Quantized, Scale, identity
+from weft.importers.onnx_values import NHWC, Held, Quantized, Scale, identity, shape_of
 
 if TYPE_CHECKING:
     from weft.importers.onnx import Importer
@@ -104,12 +105,15 @@ def _define_conv(
 
 
 def _conv(importer: Importer, node: Node) -> None:
+    importer.convolutions[node.outputs[0]] = node
+    if not floating.is_quantized(importer, node.input(0), node.input(1)):
+        floating.conv(importer, node)
+        return
     _, scale = _operand(importer, node.input(0), 4)
     weights = _weights(importer, node.input(1), 4)
     _check_axis(weights, 0)
     bias = _bias(importer, node.input(2), scale, weights, weights.values.shape[0])
     _define_conv(importer, node, weights, bias)
-    importer.convolutions[node.outputs[0]] = node
 
 
 def _check_axis(weights: Quantized, axis: int) -> None:
@@ -117,14 +121,15 @@ def _check_axis(weights: Quantized, axis: int) -> None:
         raise Unsupported(f"its weights are quantised along axis {weights.axis}, not {axis}")
 
 
-def _matmul_of(importer: Importer, node: Node, weights: Quantized, bias: Quantized | None) -> None:
+def _matmul_of(
+    importer: Importer, node: Node, x: Held, weights: Quantized, bias: Quantized | None
+) -> None:
     """``weights`` are [in, out]."""
     _check_axis(weights, 1)
-    x, _ = _operand(importer, node.input(0), None)
     if not x.shape or x.shape[-1] != weights.values.shape[0]:
         raise Unsupported(f"{x.shape} times {weights.values.shape}")
     order = identity(len(x.shape))
-    data = importer.real(node.input(0), order)
+    data = importer.real_of(x, order)
     call = relax.op.matmul(data, importer.dequantized(weights))
     if bias is not None:
         call = relax.op.add(importer.builder.emit(call), importer.dequantized(bias))
@@ -132,20 +137,34 @@ def _matmul_of(importer: Importer, node: Node, weights: Quantized, bias: Quantiz
 
 
 def _gemm(importer: Importer, node: Node) -> None:
+    if not floating.is_quantized(importer, node.input(0), node.input(1)):
+        floating.gemm(importer, node)
+        return
     alpha, beta = number(node, "alpha", 1.0), number(node, "beta", 1.0)
-    if integer(node, "transA", 0) or alpha != 1.0 or (beta != 1.0 and node.input(2)):
-        raise Unsupported(f"a transposed operand, alpha {alpha:g} or beta {beta:g}")
-    _, scale = _operand(importer, node.input(0), 2)
+    if alpha <= 0 or (node.input(2) and (alpha, beta) != (1.0, 1.0)):
+        floating.gemm(importer, node)  # ONNX Runtime computes it on floats too
+        return
+    held, scale = _operand(importer, node.input(0), 2)
+    if integer(node, "transA", 0):
+        held = Held(held.value, tuple(1 - axis for axis in held.order), held.real)
+    # A factor of the products is one of the first operand, as ONNX Runtime has it.
+    held = replace(held, real=replace(scale, scale=np.float32(alpha) * scale.scale))
     weights = _weights(importer, node.input(1), 2)
     if integer(node, "transB", 0):
         weights = weights.transposed((1, 0))
     bias = _bias(importer, node.input(2), scale, weights, weights.values.shape[1])
-    _matmul_of(importer, node, weights, bias)
+    _matmul_of(importer, node, held, weights, bias)
 
 
 def _matmul(importer: Importer, node: Node) -> None:
-    _operand(importer, node.input(0), None)
-    _matmul_of(importer, node, _weights(importer, node.input(1), 2), None)
+    if not floating.is_quantized(importer, node.input(0), node.input(1)):
+        floating.matmul(importer, node)
+        return
+    x, _ = _operand(importer, node.input(0), None)
+    if len(shape_of(importer.value(node.input(1)))) != 2:
+        floating.matmul(importer, node)  # the same operator; the passes see that it is quantised
+        return
+    _matmul_of(importer, node, x, _weights(importer, node.input(1), 2), None)
 
 
 # The weight of an element in a batch normalisation that stands alone: the larger, the finer is
@@ -156,7 +175,10 @@ _ONE = 127
 def _batch_normalization(importer: Importer, node: Node) -> None:
     """A factor and an addend a channel: into the weights of the convolution before it, or as a
     convolution of 1x1 of its own."""
-    gamma, beta, mean, variance = (importer.array(name) for name in node.inputs[1:5])
+    parameters = node.inputs[1:5]
+    if len(parameters) != 4:
+        raise Unsupported("a parameter is missing")
+    gamma, beta, mean, variance = (importer.array(name) for name in parameters)
     if integer(node, "training_mode", 0) or len(list(filter(None, node.outputs))) != 1:
         raise Unsupported("training mode")
     epsilon = number(node, "epsilon", 1e-5)
@@ -168,6 +190,12 @@ def _batch_normalization(importer: Importer, node: Node) -> None:
     if not (np.isfinite(factor).all() and np.isfinite(addend).all()):
         raise Unsupported("a parameter is not a finite number")
     before = importer.convolutions.get(node.input(0))
+    if before is not None and not floating.is_quantized(importer, *before.inputs[:2]):
+        before = None
+    held = importer.held(node.input(0))
+    if before is None and (held.real is None or len(held.shape) != 4):
+        floating.batch_normalization(importer, node, factor, addend)
+        return
     data = node if before is None else before
     x, scale = _operand(importer, data.input(0), 4)
     count = x.shape[1] if before is None else importer.held(node.input(0)).shape[1]

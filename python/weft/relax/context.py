@@ -33,6 +33,10 @@ class Unmatched(Exception):
     """Why one operator cannot become a stage."""
 
 
+class NotDequantized(Unmatched):
+    """An operand is no dequantise: the operator computes on floats."""
+
+
 def clamped(value: float) -> int:
     """The nearest int8."""
     return round(min(max(value, INT8_MIN), INT8_MAX))
@@ -150,7 +154,8 @@ class Context:
 
     def _stand_in(self, defined: Any) -> Any:
         try:
-            return stand_in(shape_of(defined), "int8")
+            is_float = dtype_of(defined) == "float32"
+            return stand_in(shape_of(defined), "float32" if is_float else "int8")
         except TypeError:  # it has no shape, and that is reported
             return stand_in((), "int8")
 
@@ -174,7 +179,7 @@ class Context:
         call = self.bindings.call(expression, "dequantize")
         if call is None:
             source = op_name(self.bindings.define(expression)) or "a float input"
-            raise Unmatched(f"its operand comes from {source}, not from a dequantise")
+            raise NotDequantized(f"its operand comes from {source}, not from a dequantise")
         if is_empty(call):
             raise Unmatched("its operand is empty")
         return call.args[0], self._quantization(call, dtype_of(call.args[0]), "its operand is")

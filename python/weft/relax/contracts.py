@@ -18,11 +18,13 @@ ATTRIBUTE = "weft.contract"
 @dataclass(frozen=True)
 class Contract:
     """What operators that both frameworks have in common ask for; ``rounding`` is how sums become
-    int8 (``weft.kernels.rounding``), ``has_uint8`` whether activations may be uint8."""
+    int8 (``weft.kernels.rounding``), ``has_uint8`` whether activations may be uint8,
+    ``has_float_bias`` whether a bias may be float32, which is quantised then."""
 
     name: str
     rounding: str
     has_uint8: bool
+    has_float_bias: bool
     channel_multipliers: Callable[[np.float32, Array, np.float32], Array]
     mean_multiplier: Callable[[np.float32, np.float32, int], Scaled]
     quantized_bound: Callable[[float, np.float32, int], int]
@@ -39,6 +41,7 @@ TFLITE = Contract(
     "tflite",
     "twice",
     False,
+    False,
     tflite_contract.channel_multipliers,
     tflite_contract.mean_multiplier,
     tflite_contract.quantized_bound,
@@ -48,6 +51,7 @@ TFLITE = Contract(
 ONNX_RUNTIME = Contract(
     "onnxruntime",
     "float",
+    True,
     True,
     onnx_contract.channel_multipliers,
     onnx_contract.mean_multiplier,

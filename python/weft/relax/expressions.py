@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,9 +105,11 @@ class Bindings:
 
     def __init__(self, function: relax.Function) -> None:
         self._value: dict[Any, Any] = {}
+        self._readers: Counter[Any] = Counter(relax.analysis.free_vars(function.body.body))
         for block in function.body.blocks:
             for binding in block.bindings:
                 self._value[binding.var] = binding.value
+                self._readers.update(relax.analysis.free_vars(binding.value))
 
     def __iter__(self) -> Iterator[Any]:
         """The variables, in the order of the function."""
@@ -122,6 +125,10 @@ class Bindings:
                 needed.add(variable)
                 pending.extend(relax.analysis.free_vars(self._value[variable]))
         return needed
+
+    def readers(self, variable: Any) -> int:
+        """How many definitions read a variable, the function's result among them."""
+        return self._readers[variable]
 
     def define(self, expression: Any) -> Any:
         """Follows variables to what they are bound to; parameters stay themselves."""

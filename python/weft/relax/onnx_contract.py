@@ -171,28 +171,3 @@ def _polynomial(x: Array, coefficients: tuple[float, ...]) -> Array:
     for coefficient in coefficients[1:]:
         total = fma(total, x, _F32(coefficient))
     return np.asarray(total)
-
-
-def nearest_indices(size: int, count: int, coordinates: str, rounding: str) -> list[int]:
-    """core/providers/cpu/tensor/upsample.cc and upsamplebase.h: which of ``size`` elements each of
-    ``count`` results is. Raises ``KeyError`` for modes that it does not have."""
-    if size == count:
-        return list(range(size))
-    scale = _F32(count) / _F32(size)
-    at = np.arange(count, dtype=np.float32)
-    half = _F32(0.5)
-    aligned = at * _F32(size - 1) / _F32(max(count - 1, 1))
-    centred = (at + half) / scale - half
-    places = {
-        "asymmetric": at / scale,
-        "half_pixel": centred,
-        "pytorch_half_pixel": centred if count > 1 else at * 0,
-        "align_corners": aligned if count > 1 else at * 0,
-    }[coordinates]
-    nearest = {
-        "round_prefer_floor": np.ceil(places - half),
-        "round_prefer_ceil": np.floor(places + half),
-        "floor": np.floor(places),
-        "ceil": np.ceil(places),
-    }[rounding]
-    return [int(n) for n in np.clip(nearest, 0, size - 1)]

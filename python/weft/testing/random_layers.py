@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
-from xdsl.ir import Block, Region
+from xdsl.ir import Block, Region, SSAValue
 
 from weft.dialects.stages import Constant, StageGraph, StageOutput
 from weft.dialects.stages.base import tensor_type
@@ -69,7 +69,8 @@ class RandomLayer:
         """Of each input channel, the sum of its weights for the result with the largest ones."""
         weights = self.weights.astype(np.int64)
         if self.kind == "depthwise":
-            return weights.sum(axis=(0, 1))
+            by_channel: NDArray[np.int64] = weights.sum(axis=(0, 1))
+            return by_channel
         by_channel = weights.reshape(len(weights), -1, weights.shape[-1]).sum(axis=1)
         signs = by_channel[np.abs(by_channel).sum(axis=1).argmax()]
         return np.resize(signs, channels)
@@ -96,7 +97,7 @@ def _dense(rng: np.random.Generator, most: int) -> RandomLayer:
     long = 4 * int(rng.integers(8, 33))  # as the last layers of networks are
     in_channels = int(rng.choice([long, _channels(rng, most)]))
     out_channels = _channels(rng, most)
-    rows = int(rng.choice([1, 1, rng.integers(1, most + 1)]))
+    rows = 1 if rng.random() < 0.6 else int(rng.integers(1, most + 1))
     weights = _weights(rng, (out_channels, in_channels))
     return _layer(rng, "dense", (rows, in_channels), (rows, out_channels), weights, in_channels, {})
 
@@ -189,7 +190,7 @@ def network(layers: Sequence[RandomLayer]) -> Compilation:
     found: dict[str, NDArray[Any]] = {}
     results = []
     for number, (layer, x) in enumerate(zip(layers, block.args, strict=True)):
-        operands = [x]
+        operands: list[SSAValue] = [x]
         for data in layer.constants:
             found[constant_key(data)] = data
             constant = Constant(

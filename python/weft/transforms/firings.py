@@ -165,7 +165,7 @@ def make_parts(stages: Sequence[Stage], mapping: Mapping) -> list[Part]:
         for number, shard in enumerate(shards):
             label = name if len(shards) == 1 else f"{name}[{number}]"
             try:
-                cut = op.cut(shard.box)
+                cut = op.settled(op.cut(shard.box), shard.box)
             except CutError as error:
                 raise CutError(f"{label}: {error}") from None
             parts.append(Part(op, shard.box, cut, shard.pe, number, label))

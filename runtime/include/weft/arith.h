@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "weft/arith_float.h"
+#include "weft/float_math.h"
 
 static inline int32_t weft_add_wrap(int32_t a, int32_t b)
 {
@@ -32,6 +33,17 @@ static inline int32_t weft_min(int32_t a, int32_t b)
 static inline int32_t weft_max(int32_t a, int32_t b)
 {
     return a > b ? a : b;
+}
+
+/* The quotient towards minus infinity, and the remainder that goes with it; b > 0. */
+static inline int32_t weft_floor_div(int32_t a, int32_t b)
+{
+    return a / b - (a % b < 0 ? 1 : 0);
+}
+
+static inline int32_t weft_floor_mod(int32_t a, int32_t b)
+{
+    return a % b < 0 ? a % b + b : a % b;
 }
 
 static inline int32_t weft_clamp(int32_t x, int32_t low, int32_t high)

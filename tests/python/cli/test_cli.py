@@ -363,6 +363,7 @@ def test_demo(weft_command: Callable, tmp_path: Path) -> None:
     done = weft_command("demo", "-o", tmp_path / "digits.png", "--json")
     assert (done.status, done.err) == (0, "")
     report = json.loads(done.out)
-    assert report["agreed"] == report["frames"] == 450
+    assert report["agreed"] == report["onnx_agreed"] == report["frames"] == 450
+    assert report["onnx_correct"] >= 0.95 * 450
     assert report["accuracy"] >= 0.95
     assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")

@@ -72,5 +72,3 @@ def mesh_of(compilation: Compilation) -> MeshOp:
     (mesh,) = compilation.module.ops
     assert isinstance(mesh, MeshOp)
     return mesh
-
-

@@ -196,4 +196,3 @@ def test_each_part_is_a_job() -> None:
         op for op in steps("wide")["choose-devices"].module.walk() if isinstance(op, DeviceStage)
     )
     assert len(stage.part_pairs()) == 3
-

@@ -1,4 +1,4 @@
-"""The ``stages``, ``pe`` and ``accel`` dialects as text: reading, printing, and what their verifiers say."""
+"""The ``stages``, ``pe`` and ``accel`` dialects as text: reading, printing, what verifiers say."""
 
 from __future__ import annotations
 

@@ -307,14 +307,10 @@ def _shard_of(compilation: Compilation) -> ShardOp:
 
 def _awaited_at_once(shard: ShardOp) -> int:
     """Jobs between whose launch and await the core does nothing."""
-    ops, launches, count = list(_ops(shard)), _launches(shard), 0
-    for launch in (op for op in ops if isinstance(op, LaunchOp)):
-        begin = ops.index(launch)
-        ends = (
-            i for i, op in enumerate(ops) if isinstance(op, AwaitOp) and launches[op.token] is launch
-        )
-        count += not any(isinstance(op, CallOp) for op in ops[begin : next(ends)])
-    return count
+    ops, launches = list(_ops(shard)), _launches(shard)
+    ends = {launches[op.token]: i for i, op in enumerate(ops) if isinstance(op, AwaitOp)}
+    meanwhile = (ops[ops.index(launch) : end] for launch, end in ends.items())
+    return sum(not any(isinstance(op, CallOp) for op in between) for between in meanwhile)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -337,5 +333,3 @@ def test_the_first_job_waits_for_the_border_of_its_operand() -> None:
     assert [op.kernel_name for op in fills] == ["fill_s8", "fill_s8"]
     assert isinstance(ops[first], LaunchOp)
     assert {op.pointers[0] for op in fills} == {ops[first].pointers[0]}
-
-

@@ -56,7 +56,7 @@ def mutations(data: bytes, first: int, count: int) -> Iterator[tuple[str, bytes]
         yield f"{kind} mutation {seed}", bytes(damaged)
 
 
-def _single_operators() -> list[bytes]:
+def single_operators() -> list[bytes]:
     """Small models that have, together, every kind of operator options."""
     models = []
     rng = np.random.default_rng(0)
@@ -100,7 +100,7 @@ def _description(data: bytes) -> list[int]:
 
 def redescribed(first: int, count: int) -> Iterator[tuple[str, bytes]]:
     """Small models with one to four wrong or swapped numbers in their description."""
-    models = [(data, _description(data)) for data in _single_operators()]
+    models = [(data, _description(data)) for data in single_operators()]
     for seed in range(first, first + count):
         rng = random.Random(seed)
         data, places = models[seed % len(models)]

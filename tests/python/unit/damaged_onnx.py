@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, TensorProto, numpy_helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 from support.onnx_builder import QdqNetwork, Style
 
@@ -36,6 +36,56 @@ def wide_model() -> bytes:
     x = n.moved("Unsqueeze", x, np.array([1]))
     x = n.moved("Reshape", x, np.array([1, -1]))
     return n.build(n.op("Softmax", n.gemm(x, 5), attributes={"axis": -1}, scale=1 / 256))
+
+
+def wide_float_model() -> bytes:
+    """A model in float32 with operators of every group."""
+    rng = np.random.default_rng(1)
+    weights = {
+        "w": (4, 3, 3, 3),
+        "d": (4, 1, 3, 3),
+        "b": (4,),
+        "m": (4, 5),
+        "c": (5,),
+        "n": (4,),
+        "v": (4,),
+    }
+    constants = [
+        numpy_helper.from_array(np.abs(rng.normal(size=shape)).astype(np.float32), name)
+        for name, shape in weights.items()
+    ]
+    constants.append(numpy_helper.from_array(np.array([1, -1]), "s"))
+    constants.append(numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1]), "p"))
+    node = helper.make_node
+    nodes = [
+        node("Pad", ["x", "p"], ["x1"], mode="reflect"),
+        node("Conv", ["x1", "w", "b"], ["x2"], strides=[2, 1]),
+        node("BatchNormalization", ["x2", "b", "b", "n", "v"], ["x3"]),
+        node("Relu", ["x3"], ["x4"]),
+        node("Conv", ["x4", "d"], ["x5"], group=4, auto_pad="SAME_UPPER"),
+        node("Add", ["x4", "x5"], ["x6"]),
+        node("MaxPool", ["x6"], ["x7"], kernel_shape=[2, 2], ceil_mode=1),
+        node(
+            "Split",
+            ["x7"],
+            ["x8", "x9"],
+            axis=1,
+        ),
+        node("Concat", ["x9", "x8"], ["x10"], axis=1),
+        node("LeakyRelu", ["x10"], ["x11"], alpha=0.1),
+        node("ReduceMean", ["x11"], ["x12"], axes=[2, 3], keepdims=1),
+        node("Transpose", ["x12"], ["x13"], perm=[0, 2, 3, 1]),
+        node("Reshape", ["x13", "s"], ["x14"]),
+        node("Gemm", ["x14", "m", "c"], ["x15"], alpha=0.5),
+        node("Erf", ["x15"], ["x16"]),
+        node("Softmax", ["x16"], ["y"], axis=-1),
+    ]
+    value = helper.make_tensor_value_info
+    given = value("x", TensorProto.FLOAT, [1, 3, 7, 6])
+    result = value("y", TensorProto.FLOAT, [1, 5])
+    graph = helper.make_graph(nodes, "wide", [given], [result], constants)
+    imports = [helper.make_opsetid("", 17)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString()
 
 
 def described_otherwise(data: bytes, first: int, count: int) -> Iterator[tuple[str, bytes]]:

@@ -38,6 +38,7 @@ from weft.dialects.stages.partial import (
 )
 from weft.dialects.stages.reduction import MeanStage, PoolStage, SoftmaxStage
 from weft.dialects.stages.resize import ResizeStage
+from weft.dialects.stages.tir import TirStage
 
 ALL: tuple[type[Stage], ...] = (
     AddPartialStage,
@@ -67,6 +68,7 @@ ALL: tuple[type[Stage], ...] = (
     ResizeStage,
     SliceStage,
     SoftmaxStage,
+    TirStage,
     TransposeStage,
 )
 

@@ -185,6 +185,11 @@ class Stage(IRDLOperation):
         """What computing only ``box`` of the result takes. Raises ``CutError`` if it cannot be
         computed on its own."""
 
+    def settled(self, cut: Cut, box: Box) -> Cut:
+        """The cut of ``box`` with the attributes of an equal one, if its own are of its place.
+        Asked once, of the boxes that are chosen, so that equal shards are one program."""
+        return cut
+
     @abstractmethod
     def macs(self) -> int:
         """Multiply-accumulate operations a frame, taps on padding included."""

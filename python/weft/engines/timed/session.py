@@ -39,7 +39,9 @@ class TimedSession(ProgramSession):
         times = read_times(program)
         self._tick_hz = times.tick_hz
         most = (1 << 31) - 1  # that a clock can tell
-        deadline = min(most, max(1, round(self._device_seconds * times.tick_hz / min(times.cycles))))
+        deadline = min(
+            most, max(1, round(self._device_seconds * times.tick_hz / min(times.cycles)))
+        )
         self._library, stream = new_stream(program, has_clock=True, device_deadline=deadline)
         self._stream = stream
         names = [

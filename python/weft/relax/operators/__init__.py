@@ -10,9 +10,17 @@ from typing import Any
 from tvm import relax
 
 from weft.adapter.stand_in import is_stand_in
-from weft.relax.context import Context, Result, Unmatched
+from weft.relax.context import Context, NotDequantized, Result, Unmatched
 from weft.relax.expressions import is_constant, is_empty, is_tensor, op_name
-from weft.relax.operators import arithmetic, movement, onnx, reduction, weighted
+from weft.relax.operators import (
+    arithmetic,
+    floating,
+    movement,
+    onnx,
+    products,
+    reduction,
+    weighted,
+)
 
 # Operators on floats between a dequantise and a quantise.
 Between = Callable[[Context, Any, Result], Any]
@@ -28,9 +36,13 @@ BETWEEN: dict[str, Between] = {
 # Where ONNX Runtime's numbers need other stages than TensorFlow Lite Micro's.
 BETWEEN_OF: dict[str, dict[str, Between]] = {
     "tflite": BETWEEN,
-    "onnxruntime": {**movement.BETWEEN, **reduction.BETWEEN, **weighted.BETWEEN, **onnx.BETWEEN},
+    "onnxruntime": {**movement.BETWEEN, **reduction.BETWEEN, **products.BETWEEN, **onnx.BETWEEN},
 }
 DIRECT: dict[str, Direct] = {**arithmetic.DIRECT, **movement.DIRECT, **reduction.DIRECT}
+
+
+class NoStage(Unmatched):
+    """Nothing is known of an operator between a dequantise and a quantise."""
 
 
 def lower_call(context: Context, call: Any) -> Any:
@@ -58,6 +70,8 @@ def lower_call(context: Context, call: Any) -> Any:
                 inner,
                 replace(result, low=bounds[0], high=bounds[1], label=context.label(call)),
             )
+    if floating.computes_float(call):
+        return floating.lower_float(context, call)
     if name in DIRECT:
         return DIRECT[name](context, call)
     if name in BETWEEN_OF[context.contract.name]:
@@ -66,9 +80,20 @@ def lower_call(context: Context, call: Any) -> Any:
 
 
 def lower_quantize(context: Context, call: Any, result: Result) -> Any:
-    """A quantise and what comes before it: activation, then operator."""
+    """A quantise and what comes before it: activation, then operator. What ONNX Runtime leaves in
+    float32 is computed so, and quantised."""
+    real = context.bindings.define(call.args[0])
+    may_be_float = context.contract.name == "onnxruntime" and floating.is_float(real)
+    try:
+        return _lower_between(context, real, result)
+    except (NotDequantized, NoStage):
+        if not may_be_float:
+            raise
+    return arithmetic.lower_float_quantize(context, real, result, False)
+
+
+def _lower_between(context: Context, source: Any, result: Result) -> Any:
     between = BETWEEN_OF[context.contract.name]
-    source = context.bindings.define(call.args[0])
     if context.contract.name == "onnxruntime":
         table = onnx.lower_function_of_one(context, source, result)
         if table is not None:
@@ -90,4 +115,4 @@ def lower_quantize(context: Context, call: Any, result: Result) -> Any:
         return between[name](context, source, result)
     if name is None and isinstance(source, relax.Var):
         return arithmetic.lower_float_quantize(context, source, result, activation is not None)
-    raise Unmatched(f"no stage for {name or type(source).__name__} before it")
+    raise NoStage(f"no stage for {name or type(source).__name__} before it")

@@ -131,7 +131,7 @@ def lower_requantize(context: Context, call: Any, result: Result, has_activation
 def lower_float_quantize(
     context: Context, source: Any, result: Result, has_activation: bool
 ) -> Any:
-    """Quantisation of a float input of the network."""
+    """Quantisation of a float input of the network, or of what was computed in float32."""
     if has_activation or dtype_of(source) != "float32":
         raise Unmatched("only a float32 input can be quantised, without an activation")
     operands = [context.lower(source), context.constant([result.scale], "float32")]

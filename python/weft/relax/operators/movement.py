@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 from tvm import relax
 
-from weft.relax import onnx_contract
+from weft.kernels import nearest
 from weft.relax.context import Context, Result, Unmatched
 from weft.relax.expressions import dtype_of, ints, offset_of, op_name, shape_of
 from weft.relax.operators.arithmetic import lookup
@@ -68,13 +69,32 @@ def _resize2d(context: Context, call: Any, x: Any, label: str) -> Any:
     sizes = zip(shape_of(call.args[0])[1:3], shape_of(call)[1:3], strict=True)
     try:
         if context.contract.name == "onnxruntime":
-            rows, columns = (onnx_contract.nearest_indices(*size, *mode) for size in sizes)
+            rows, columns = (nearest.nearest_indices(*size, *mode) for size in sizes)
         else:
             rows, columns = (nearest_indices(*size, *_NEAREST[mode]) for size in sizes)
     except KeyError:
         raise Unmatched(f"coordinates by {mode[0]}, rounded by {mode[1]}") from None
     attributes = {"rows": rows, "columns": columns}
     return context.emit("resize", [x], attributes, shape_of(call), label, dtype_of(x))
+
+
+def _take(context: Context, call: Any, x: Any, label: str) -> Any:
+    """Elements along one axis by constant indices, as the rows of an image."""
+    indices = context.bindings.array(call.args[1])
+    shape = shape_of(call.args[0])
+    if indices is None or call.attrs.axis is None:
+        raise Unmatched("its indices are not constant, or without an axis")
+    axis = int(call.attrs.axis) % len(shape)
+    rows = [int(i) % shape[axis] if -shape[axis] <= i < 0 else int(i) for i in indices.reshape(-1)]
+    if any(not 0 <= row < shape[axis] for row in rows):
+        raise Unmatched(f"an index beyond its {shape[axis]} elements")
+    dtype = dtype_of(x)
+    image = [prod(shape[:axis]), shape[axis], 1, prod(shape[axis + 1 :])]
+    flat = context.emit("reshape", [x], {}, image, f"{label}.rows", dtype)
+    image[1] = len(rows)
+    attributes = {"rows": rows, "columns": [0]}
+    chosen = context.emit("resize", [flat], attributes, image, label, dtype)
+    return context.emit("reshape", [chosen], {}, shape_of(call), f"{label}.shape", dtype)
 
 
 def _tuple_ints(context: Context, expression: Any) -> list[int]:
@@ -95,6 +115,7 @@ _ONE_OPERAND = {
     "permute_dims": _permute_dims,
     "strided_slice": _strided_slice,
     "image.resize2d": _resize2d,
+    "take": _take,
 }
 
 

@@ -19,8 +19,8 @@ from weft.relax.onnx_contract import (
 )
 from weft.relax.operators.arithmetic import lookup, operand_of
 from weft.relax.operators.functions import values_of
+from weft.relax.operators.products import lower_biased
 from weft.relax.operators.reduction import pool_attributes
-from weft.relax.operators.weighted import lower_biased
 from weft.relax.tflite_contract import INT8_MAX, INT8_MIN, Array
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from weft.relax.context import Context, Result, Unmatched
-from weft.relax.expressions import QuantizedConstant, ints, shape_of
+from weft.relax.expressions import Quantization, QuantizedConstant, ints, shape_of
 from weft.relax.tflite_contract import Array
 
 _INT32 = np.iinfo(np.int32)
@@ -16,10 +16,14 @@ _INT32 = np.iinfo(np.int32)
 _BIAS_TOLERANCE = 1e-6
 
 
+class NoKernel(Unmatched):
+    """Sums of products for which there is no kernel of their own."""
+
+
 def _weights(context: Context, expression: Any) -> QuantizedConstant:
     weights = context.bindings.quantized_constant(expression)
     if weights is None:
-        raise Unmatched("its weights are not a constant under a dequantise")
+        raise NoKernel("its weights are not a constant under a dequantise")
     return weights
 
 
@@ -35,7 +39,7 @@ def _symmetric(weights: QuantizedConstant, channel_axis: int) -> Array:
         zero_point = zero_point.reshape(shape)
     values = weights.values.astype(np.int64) - zero_point
     if values.size and (values.min() < -128 or values.max() > 127):
-        raise Unmatched("its weights, less their zero point, do not fit in int8")
+        raise NoKernel("its weights, less their zero point, do not fit in int8")
     return values
 
 
@@ -54,20 +58,30 @@ def split_bias(
         if producer is None:
             continue
         bias = context.bindings.quantized_constant(call.args[second])
+        real = context.bindings.array(call.args[second])
+        if real is not None and real.dtype == np.float32 and context.contract.has_float_bias:
+            one = Quantization(np.ones(1, np.float32), np.zeros(1, np.int32), 0)
+            return producer, QuantizedConstant(real, one)
         if bias is None or bias.values.dtype not in (np.int32, np.int64):
             raise Unmatched("its bias is not an int32 constant under a dequantise")
         return producer, bias
     return None
 
 
-def _int32_bias(bias: QuantizedConstant | None, scales: Array) -> Array:
-    """One number an output channel, in the ``scales`` of the products; zeros without a bias."""
+def int32_bias(bias: QuantizedConstant | None, scales: Array) -> Array:
+    """One number an output channel, in the ``scales`` of the products; zeros without a bias. One
+    that is float32 is quantised: to nearest, ties to even."""
     channels = scales.size
     if bias is None:
         return np.zeros(channels, np.int32)
     if bias.values.size not in (1, channels) or bias.values.shape[-1:] != (bias.values.size,):
         raise Unmatched(f"its bias of shape {bias.values.shape} is not one number a channel")
     quantization = bias.quantization
+    if bias.values.dtype == np.float32:
+        steps = np.rint(np.broadcast_to(bias.values.reshape(-1), (channels,)) / scales)
+        if not (np.abs(steps) < _INT32.max).all():
+            raise Unmatched("its bias does not fit in int32")
+        return steps.astype(np.int32)
     if not quantization.is_per_tensor and quantization.axis != bias.values.ndim - 1:
         raise Unmatched(f"its bias is quantised along axis {quantization.axis}")
     if not np.allclose(quantization.scale, scales, rtol=_BIAS_TOLERANCE, atol=0):
@@ -124,7 +138,7 @@ def lower_conv2d(
         stage_weights = per_channel
         sums = per_channel.sum(axis=(1, 2, 3))
         attributes["groups"] = groups
-    folded = folded_bias(_int32_bias(bias, x_scale * scales), sums, x_zero_point)
+    folded = folded_bias(int32_bias(bias, x_scale * scales), sums, x_zero_point)
     operands = _stage_operands(context, x, stage_weights, folded, scaling)
     kind = "depthwise" if is_depthwise else "conv2d"
     return context.emit(kind, operands, attributes, result.shape, result.label)
@@ -136,13 +150,13 @@ def lower_matmul(
     x, x_quantization = context.dequantized(call.args[0])
     weights = _weights(context, call.args[1])
     if weights.values.ndim != 2:
-        raise Unmatched(f"its weights have {weights.values.ndim} axes, not 2")
+        raise NoKernel(f"its weights have {weights.values.ndim} axes, not 2")
     values = _symmetric(weights, 1).T
     x_scale, x_zero_point = x_quantization.single
     out_channels = values.shape[0]
     scales = np.broadcast_to(weights.quantization.scale, (out_channels,))
     scaling = context.contract.channel_multipliers(x_scale, scales, result.scale)
-    folded = folded_bias(_int32_bias(bias, x_scale * scales), values.sum(axis=1), x_zero_point)
+    folded = folded_bias(int32_bias(bias, x_scale * scales), values.sum(axis=1), x_zero_point)
     operands = _stage_operands(context, x, values, folded, scaling)
     attributes = {**result.output_attributes, **context.contract.rounding_attribute}
     return context.emit("dense", operands, attributes, result.shape, result.label)
