@@ -63,7 +63,7 @@ class MachineCodeSession(StreamSession):
         nodes: dict[int, Node] = {
             number: self._pes.get(number) or NativePe(stream, number)
             for number, row in enumerate(rows)
-            if row["program"] is not None or row["shards"]
+            if row["program"] is not None or row["arena_bytes"]
         }
         self._network = Network(nodes)
         self._ends = dict.fromkeys(pe for pe, _ in (*self._inputs, *self._outputs))
