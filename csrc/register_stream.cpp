@@ -246,6 +246,13 @@ void register_stream(py::module_& m) {
             },
             py::arg("pe"), py::arg("offset"), py::arg("data"),
             "Writes into a PE's arena, as another PE does; False if there is no such place.")
+        .def(
+            "set_dram",
+            [](Stream& self, const py::buffer& data) {
+                const py::buffer_info info = data.request();
+                self.set_dram(info.ptr, byte_count(info, "data"));
+            },
+            py::arg("data"), "Before `connect`: what is in DRAM, which is copied.")
         .def("connect", &Stream::connect, "After the last PE.")
         .def("feed", &feed, py::arg("pe"), py::arg("channel"), py::arg("frame"),
              "Copies a contiguous frame into an input; False if there is no room.")

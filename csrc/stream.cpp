@@ -26,8 +26,7 @@ AlignedBytes copy(const void* from, std::size_t size) {
 
 }  // namespace
 
-Stream::Stream(std::shared_ptr<Library> library, std::uint32_t epoch,
-               std::uint32_t device_deadline)
+Stream::Stream(std::shared_ptr<Library> library, std::uint32_t epoch, std::uint32_t device_deadline)
     : library_(std::move(library)), epoch_(epoch), device_deadline_(device_deadline) {
     mesh_.wake = [](void* self) { static_cast<Stream*>(self)->wake(); };
     mesh_.wake_context = this;
@@ -96,6 +95,14 @@ weft_pe_devices_t Stream::set_up_devices(Pe& pe, const weft_program_t& program) 
     check(api().devices_init(&program, context, pe.devices.get(), size, device_deadline_, &made),
           "devices", static_cast<std::uint32_t>(pes_.size()));
     return made;
+}
+
+void Stream::set_dram(const void* bytes, std::size_t size) {
+    if (size > std::numeric_limits<std::uint32_t>::max())
+        throw std::runtime_error("DRAM is larger than any that PEs can reach");
+    dram_ = copy(bytes, size);
+    mesh_.dram = dram_.get();
+    mesh_.dram_bytes = static_cast<std::uint32_t>(size);
 }
 
 bool Stream::end_job(std::uint32_t number, std::uint32_t device, std::uint32_t sequence,

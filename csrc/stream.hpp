@@ -33,6 +33,8 @@ class Stream {
     // All PEs first, then `connect`, then workers. Sizes are in bytes; both are copied.
     void add(std::uint32_t program, const void* tables, std::size_t tables_size,
              const void* constants, std::size_t constants_size, const Foreign* foreign = nullptr);
+    // What is in DRAM, which is copied. Before `connect`; without, there is none.
+    void set_dram(const void* bytes, std::size_t size);
     void connect();
 
     // Steps the PEs that nobody else is stepping, once each, from `first` on. True if one of them
@@ -134,6 +136,7 @@ class Stream {
     std::vector<Pe> pes_;
     std::vector<weft_pe_t*> contexts_;
     weft_host_mesh_t mesh_{};
+    AlignedBytes dram_;
     bool is_connected_ = false;
     std::atomic<std::uint64_t> steps_{0};  // that did something
     std::vector<weft_host_signal_t> signals_;

@@ -105,6 +105,7 @@ def _compiled(
     mapping: str | None = None,
     pes: int | None = None,
     devices: Sequence[str] = (),
+    weights: str = "sram",
 ) -> Program:
     """A program folder as it is, or a model compiled (or found in the cache)."""
     import weft
@@ -115,11 +116,13 @@ def _compiled(
         compiled_for = program.manifest["machine"]
         if machine is not None and Path(machine).stem != compiled_for:
             raise InputError(f"{path} was compiled for {compiled_for}, not for {machine}")
-        for name, value in (("mapping", mapping), ("pes", pes), ("device", devices or None)):
+        given = {"mapping": mapping, "pes": pes, "device": devices or None}
+        given["weights"] = None if weights == "sram" else weights
+        for name, value in given.items():
             if value is not None:
                 raise InputError(f"{path} is compiled already; --{name} goes with a model file")
         return program
-    return weft.compile(path, machine, mapping=mapping, pes=pes, devices=devices)
+    return weft.compile(path, machine, mapping=mapping, pes=pes, devices=devices, weights=weights)
 
 
 _MACHINE = click.option("--machine", default=None, help="Bundled name or machine file.")
@@ -132,6 +135,13 @@ _DEVICES = click.option(
     metavar="[NAME=]KIND[:OPTION=VALUE,...]",
     help="Every PE has this device, too: a name or a folder. Several times for several.",
 )
+_WEIGHTS = click.option(
+    "--weights",
+    default="sram",
+    show_default=True,
+    type=click.Choice(["sram", "dram"]),
+    help="Where large weights lie: with the PE, or in DRAM, from where a device copies them.",
+)
 
 
 @main.command()
@@ -141,6 +151,7 @@ _DEVICES = click.option(
 @_MAPPING
 @_PES
 @_DEVICES
+@_WEIGHTS
 @click.option("--check-mapping", is_flag=True, help="Check the mapping and stop before code.")
 @click.option("--dump-ir", type=click.Path(), help="Folder for the IR after every pass.")
 @_JSON
@@ -151,6 +162,7 @@ def compile(
     mapping: str | None,
     pes: int | None,
     devices: tuple[str, ...],
+    weights: str,
     check_mapping: bool,
     dump_ir: str | None,
     as_json: bool,
@@ -164,7 +176,7 @@ def compile(
         if output is not None or dump_ir is not None:
             raise InputError("--check-mapping writes nothing: leave -o and --dump-ir out")
         checked = weft.check_mapping(
-            Path(model), machine, mapping=mapping, pes=pes, devices=devices
+            Path(model), machine, mapping=mapping, pes=pes, devices=devices, weights=weights
         )
         report = {**checked, "wall_s": round(time.perf_counter() - start, 3)}
         _emit(report, as_json, _mapping_text(report))
@@ -178,6 +190,7 @@ def compile(
         mapping=mapping,
         pes=pes,
         devices=devices,
+        weights=weights,
         dump_ir=dump_ir,
     )
     stack = _worst_stack(program)
@@ -186,6 +199,7 @@ def compile(
         "stack_bytes": stack and stack["bytes"],
         "stack_chain": stack and stack["chain"],
         "offload": program.manifest["offload"],
+        "dram": program.manifest["dram"],
         "wall_s": round(time.perf_counter() - start, 3),
     }
     fullest = max(program.pes, key=lambda pe: pe["sram_bytes"])
@@ -203,6 +217,12 @@ def compile(
     if stack is not None:
         chain = " > ".join(f"{name} {size}" for name, size in stack["chain"] if size)
         lines.insert(2, f"  stack, at worst: {stack['bytes']} bytes: {chain}")
+    dram = program.manifest["dram"]
+    if dram is not None:
+        lines.append(
+            f"  weights in DRAM: {dram['bytes']} bytes, {dram['bytes_per_frame']} are copied for a "
+            "frame"
+        )
     if None in sizes:
         lines.append(
             "  code and stack not measured: no target compiler (pip install weft[embedded])"
@@ -259,6 +279,7 @@ def graph(model: str, output: str, machine: str | None, as_json: bool) -> None:
 @_MAPPING
 @_PES
 @_DEVICES
+@_WEIGHTS
 @click.option(
     "--engine",
     default="native",
@@ -279,6 +300,7 @@ def run(
     mapping: str | None,
     pes: int | None,
     devices: tuple[str, ...],
+    weights: str,
     engine: str,
     machine_code: str | None,
     input_file: str | None,
@@ -295,7 +317,7 @@ def run(
     from weft.frames import output_digest, read_frames, write_outputs
 
     start = time.perf_counter()
-    program = _compiled(model, machine, mapping, pes, devices)
+    program = _compiled(model, machine, mapping, pes, devices, weights)
     batch = read_frames(program.inputs, input_file, frames, seed)
     chosen = None if machine_code is None else _names(machine_code)
     with program.open(engine, machine_code=chosen) as session:
@@ -444,6 +466,20 @@ def bench_native(as_json: bool) -> None:
 
     report = measure()
     _emit(report, as_json, "" if as_json else text(report))
+
+
+@bench.command("devices")
+@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@_MODELS
+@_JSON
+def bench_devices(names: tuple[str, ...], models: str | None, as_json: bool) -> None:
+    """Layers of MODELs (kws and ic), of a ResNet-50 and a matrix product with mac_array: cycles of
+    array and core, apart and overlapped."""
+    from weft.bench.devices import measure
+    from weft.bench.report import devices_text
+
+    report = measure(names, models)
+    _emit(report, as_json, "" if as_json else devices_text(report))
 
 
 @bench.command("costs")

@@ -20,9 +20,10 @@ from weft import __version__
 from weft.codegen.toolchain import target_compiler_path
 from weft.devices import load_device
 from weft.devices.accelerator import accelerators_by_class
-from weft.errors import MappingError, ModelError
+from weft.errors import MachineError, MappingError, ModelError
 from weft.importers import whole_model
 from weft.machines import DeviceUse, Machine, device_use, load_machine
+from weft.machines.model import WEIGHTS
 from weft.mapping.source import read_mapping, shown
 from weft.paths import cache_folder, runtime_folder
 from weft.program import Program, load_program
@@ -49,6 +50,7 @@ def compile_model(
     pes: int | None = None,
     hand_written: bool = True,
     devices: Sequence[str | DeviceUse] = (),
+    weights: str = "sram",
     dump_ir: str | Path | None = None,
 ) -> Program:
     """Compiles a model for a machine.
@@ -65,13 +67,14 @@ def compile_model(
     mapping file, or what ``json`` would read from one (docs/formats/mapping.md): stages that it
     does not name are mapped by rule. ``pes`` limits the rule to that many PEs, and lets them work
     more than ``MOST_WORK`` of ``weft.placing``. ``devices`` are devices that every PE has beside
-    those of the machine file, as ``--device`` names them. ``dump_ir`` is a folder for the IR after
-    every pass.
+    those of the machine file, as ``--device`` names them. With ``weights`` ``"dram"``, large
+    weights lie in DRAM, from where a device of each PE copies them when they are needed; else,
+    ``"sram"``, all are in the PEs' memory. ``dump_ir`` is a folder for the IR after every pass.
 
     Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``DeviceError``,
     ``MappingError``, ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.
     """
-    found = _machine(machine, devices)
+    found = _machine(machine, devices, weights)
     data, name = _model_bytes(model)
     request = MappingRequest.of(mapping, pes)
     job = _Job(model, data, name, found, request, params, schedules, hand_written, dump_ir)
@@ -84,12 +87,16 @@ def compile_model(
     return job.compile(folder, in_cache=True)
 
 
-def _machine(machine: str | Path | Machine | None, devices: Sequence[str | DeviceUse]) -> Machine:
+def _machine(
+    machine: str | Path | Machine | None, devices: Sequence[str | DeviceUse], weights: str
+) -> Machine:
     """A machine with some more devices, which are looked at before anything else is done."""
+    if weights not in WEIGHTS:
+        raise MachineError(f"weights lie in {' or '.join(WEIGHTS)}, not in {weights!r}")
     found = machine if isinstance(machine, Machine) else load_machine(machine)
     found = found.with_devices([device_use(d) if isinstance(d, str) else d for d in devices])
     accelerators_by_class(found.device_uses())
-    return found
+    return found.with_weights(weights)
 
 
 def _model_bytes(model: Any) -> tuple[bytes | None, str]:
@@ -230,13 +237,14 @@ def check_mapping(
     pes: int | None = None,
     params: Mapping[str, Any] | None = None,
     devices: Sequence[str | DeviceUse] = (),
+    weights: str = "sram",
 ) -> dict[str, Any]:
     """Everything that ``compile`` checks of a mapping before it makes code: boxes, PEs, liveness,
     memory without code. Gives ``pes_used``, ``predicted_fps``, ``limited_by`` and the like.
 
     Raises what ``compile`` raises.
     """
-    found = _machine(machine, devices)
+    found = _machine(machine, devices, weights)
     request = MappingRequest.of(mapping, pes)
     _, stages = stage_graph(model, params)
     placing = request.placing(stages, found)

@@ -9,7 +9,8 @@ from math import inf
 from typing import Any, TypeVar
 
 from weft.codegen.build import Placed, place_on, precheck
-from weft.dialects.fabric import MeshOp
+from weft.devices import load_device
+from weft.dialects.fabric import FRAME_ALIGNMENT, MeshOp
 from weft.dialects.stages import ALL, Stage
 from weft.dialects.stages.base import shape_of, variables
 from weft.dialects.stages.box import Box
@@ -18,6 +19,7 @@ from weft.machines.model import COSTS_BY_KIND, Machine, PeClass
 from weft.mapping.balance import Worker, balanced
 from weft.mapping.files import parse_mapping, split_inputs_of
 from weft.mapping.mapping import Mapping, Shard
+from weft.mapping.offload import planned
 from weft.mapping.timing import deeper
 from weft.transforms.compilation import Compilation, stages_of
 from weft.transforms.pipeline import Dump, run_passes
@@ -51,6 +53,28 @@ def check_costs(machine: Machine) -> None:
                     )
 
 
+def check_streaming(machine: Machine) -> None:
+    """Refuses weights in DRAM where a PE that may be used cannot copy them from there."""
+    if machine.weights != "dram":
+        return
+    whose = f"machine {machine.name}: weights cannot be in DRAM"
+    if "dram" not in machine.links:
+        raise MachineError(f"{whose}: it has no links.dram; give its bytes a second there")
+    for name in sorted({machine.class_of(pe).name for pe in machine.usable()}):
+        found = [load_device(use.kind) for use in machine.classes[name].devices]
+        copiers = [device for device in found if device.reads_dram]
+        if not copiers:
+            raise MachineError(
+                f"{whose}: PEs of class {name} have no device that copies from there; add one, "
+                "such as --device dma"
+            )
+        if copiers[0].facts.alignment > FRAME_ALIGNMENT:
+            raise MachineError(
+                f"{whose}: {copiers[0].name} of PE class {name} copies multiples of "
+                f"{copiers[0].facts.alignment} bytes; buffers are aligned to {FRAME_ALIGNMENT}"
+            )
+
+
 class Placing:
     """The mapping of one network: what the user fixed, the rest by rule."""
 
@@ -66,8 +90,10 @@ class Placing:
         """``mapping`` is what a mapping file holds; ``where`` is what messages call it. Kernels of
         the families ``generated`` are not hand-written. Raises ``MappingError``."""
         check_costs(machine)
+        check_streaming(machine)
         self.machine = machine
         self.generated = generated
+        self.planned = {name: planned(c) for name, c in machine.classes.items()}
         self.lanes, self.has_lanes = True, False
         self.compilation = split_inputs(stages, split_inputs_of(mapping, where), where)
         self.stages: list[Stage] = stages_of(self.compilation)
@@ -98,7 +124,7 @@ class Placing:
         free = [i for i in self.pes if i not in taken] or list(self.pes)
         workers = []
         for number in free:
-            pe_class = self.machine.class_of(usable[number])
+            pe_class = self.planned[self.machine.class_of(usable[number]).name]
             workers.append(Worker(number, pe_class, self.capacity(pe_class, reserve)))
         found = balanced(self.stages, workers, self.fixed.stages, self.fixed.source, self.most_work)
         return found and replace(self.fixed, stages=found.stages)

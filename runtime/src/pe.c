@@ -272,6 +272,11 @@ static weft_status_t finish_firing(weft_pe_t *pe, const weft_shard_row_t *shard)
     return WEFT_OK;
 }
 
+static weft_status_t told_fault(const weft_pe_t *pe)
+{
+    return (weft_status_t)weft_port_observe(&pe->told_fault);
+}
+
 static const weft_kernel_t *kernel_of(const weft_pe_t *pe, const weft_call_row_t *call)
 {
     return &pe->program->kernels[call->kernel];
@@ -290,14 +295,17 @@ static weft_status_t await_jobs(const weft_pe_t *pe, const weft_task_row_t *task
     return WEFT_OK;
 }
 
-static void run_task(const weft_pe_t *pe, const weft_task_row_t *task)
+/* Ends behind a launch that fails, which tells the PE so: its job would be awaited in vain. */
+static weft_status_t run_task(const weft_pe_t *pe, const weft_task_row_t *task)
 {
     for (uint32_t i = 0; i < task->call_count; ++i) {
         const weft_call_row_t *call = weft_tables_call(pe->tables, task->first_call + i);
         const weft_kernel_t *kernel = kernel_of(pe, call);
         if (kernel->role == (uint32_t)WEFT_ROLE_AWAIT) continue;
         kernel->invoke(pe, weft_tables_args(pe->tables, call->first_arg));
+        if (kernel->role == (uint32_t)WEFT_ROLE_LAUNCH) WEFT_RETURN_IF_ERROR(told_fault(pe));
     }
+    return WEFT_OK;
 }
 
 /* --- lanes ------------------------------------------------------------------------------------- */
@@ -359,7 +367,7 @@ static weft_status_t step_lane(weft_pe_t *pe)
         const weft_task_row_t *task =
             weft_tables_task(pe->tables, shard->first_task + pe->next_task);
         if (pe->program->devices != NULL) WEFT_RETURN_IF_ERROR(await_jobs(pe, task));
-        run_task(pe, task);
+        WEFT_RETURN_IF_ERROR(run_task(pe, task));
         pe->next_task += 1u;
     }
     if (pe->next_task >= shard->task_count) {
@@ -389,8 +397,7 @@ static weft_status_t step_lanes(weft_pe_t *pe)
 weft_status_t weft_pe_step(weft_pe_t *pe)
 {
     if (pe == NULL || pe->tables == NULL) return WEFT_E_ARGUMENT;
-    const weft_status_t told = (weft_status_t)weft_port_observe(&pe->told_fault);
-    if (pe->fault == WEFT_OK) pe->fault = told;
+    if (pe->fault == WEFT_OK) pe->fault = told_fault(pe);
     if (pe->fault != WEFT_OK) return pe->fault;
     const weft_status_t status = pe->tables->lanes.count > 0u ? step_lanes(pe) : step_lane(pe);
     if (weft_status_is_error(status)) pe->fault = status;

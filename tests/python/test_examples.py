@@ -128,14 +128,13 @@ def test_my_accelerator(tmp_path: Path) -> None:
     assert lines[10] == "skipped stops a job that is under way"
     assert "the same bytes" in lines
     # What the README shows is what is printed.
-    report = re.search(
-        r"^```text\n(.*?)^```$", (here / "README.md").read_text("utf-8"), re.M | re.S
-    )
+    readme = (here / "README.md").read_text("utf-8")
+    report = re.search(r"^```text\n(.*?)^```$", readme, re.M | re.S)
     assert report is not None and report[1] in printed
     for part in ("takes windows of 1x1, not 3x3", "computes no depthwise", "in 5 parts"):
         assert part in report[1]
     compared = [line for line in lines if line.startswith("ComparedLayer(")]
-    assert len(compared) == 24
+    assert len(compared) == 32
     assert sum("is_on_device=True" in line for line in compared) >= 8
     frames = np.load(tmp_path / "device.npy")
     assert len({frame.tobytes() for frame in frames}) > 10

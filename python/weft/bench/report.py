@@ -107,3 +107,29 @@ def _comparison(model: dict[str, Any]) -> list[str]:
         )
         lines.append(f"busiest PE {busiest['pe']}: {busiest['cycles']} cycles a frame")
     return lines
+
+
+def devices_text(report: dict[str, Any]) -> str:
+    """Of ``weft bench devices``."""
+    layers = table(
+        "layer", "kind", "MACs", "jobs", "array", "core", "one by one", "overlapped", "x", "used"
+    )
+    for row in report["layers"]:
+        layers.add_row(
+            f"{row['model']} {row['layer']}",
+            row["kind"],
+            f"{row['macs']:,}",
+            str(row["jobs"]),
+            f"{row['device_cycles']:,}",
+            f"{row['core_cycles']:,}",
+            f"{row['sync_cycles']:,}",
+            f"{row['overlapped_cycles']:,}",
+            f"{row['overlap']:.3f}",
+            f"{100 * row['utilisation']:.1f} %",
+        )
+    return render(
+        layers,
+        "",
+        f"{100 * report['mac_share']:.2f} % of the MACs are on the array; x is the overlapped time "
+        "in relation to the larger of array and core",
+    )

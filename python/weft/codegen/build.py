@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
 from weft import __version__
+from weft.codegen.dram_file import write_dram
 from weft.codegen.fit import Footprint, check_fit
 from weft.codegen.folder import MeshData, write_sources
 from weft.codegen.images import check_stack, object_sizes, program_stacks
@@ -189,7 +190,8 @@ def finish(
     text = mapping_text(placed.mapping, placed.machine, name)
     (folder / MAPPING).write_text(text, encoding="utf-8", newline="\n")
     pe_classes = {code.number: placed.class_of(code) for code in placed.workers}
-    write_load_map(folder, placed.mesh, placed.codes, placed.ends, bytes_.pes, pe_classes)
+    stored = write_dram(folder, placed.compilation)
+    write_load_map(folder, placed.mesh, placed.codes, placed.ends, bytes_.pes, pe_classes, stored)
     measured: dict[str, dict[str, Measured]] = {}
     versions: dict[str, str | None] = {}
     for class_name, (pe_class, programs) in placed.classes().items():
@@ -210,6 +212,7 @@ def finish(
         "pes": [_pe(placed, code, bytes_.pes[code.number], measured) for code in placed.codes],
         "network": network_row(placed.machine),
         "channels": _channels(placed),
+        "dram": _dram(placed, stored),
         "stages": list(placed.mapping.stages),
         "timing": placed.compilation.facts["timing"],
         "packing": _packing(placed.compilation),
@@ -287,6 +290,13 @@ def _stages_by_hand(placed: Placed) -> list[str]:
 def _model_facts(name: str, data: bytes | None) -> dict[str, Any]:
     """What the manifest says of the model."""
     return {"name": name, "sha256": hashlib.sha256(data).hexdigest() if data is not None else None}
+
+
+def _dram(placed: Placed, stored: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The file of weights in DRAM, and what is copied from there for a frame."""
+    if stored is None:
+        return None
+    return {**stored, "bytes_per_frame": placed.compilation.facts["dram_bytes"]}
 
 
 def _pe_class(pe_class: PeClass) -> dict[str, Any]:

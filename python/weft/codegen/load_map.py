@@ -34,9 +34,10 @@ def write_load_map(
     ends: Sequence[ChannelEnd],
     data: Mapping[int, PeData],
     classes: Mapping[int, PeClass],
+    dram: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes ``loadmap.json``. ``data`` says where the bytes of each PE lie, the host's too;
-    ``classes`` has the PEs that run a program."""
+    ``classes`` has the PEs that run a program; ``dram`` is what ``write_dram`` said."""
     runtime = folder / "runtime"
     units = [f"runtime/{unit}" for unit in runtime_units(runtime)]
     used = [code for code in codes if code.tables.shards]
@@ -52,6 +53,7 @@ def write_load_map(
             for name in (program.sym_name.data for program in mesh.programs)
         ],
         "pes": [_pe(code, data[code.number], classes.get(code.number)) for code in used],
+        "dram": None if dram is None else {**dram, "at": 0},
         "inputs": [_end(mesh, end) for end in ends if end.op.is_input],
         "outputs": [_end(mesh, end) for end in ends if not end.op.is_input],
         "start": start_order({code.number: _consumers(code.tables) for code in used}),

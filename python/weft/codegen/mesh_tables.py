@@ -35,6 +35,7 @@ from weft.dialects.pe import (
     ResultOp,
     ShardOp,
     SlotOp,
+    StoredOp,
     TaskOp,
 )
 from weft.errors import MappingError
@@ -228,8 +229,8 @@ class _MeshWriter:
         pe = place.pe_index
         number = self.job_count[pe]
         self.job_count[pe] += 1
-        stage, _, tile = op.label.data.partition(":")
-        label = f"{labels[int(stage)]} tile {tile}"
+        stage, _, what = op.label.data.partition(":")
+        label = f"{labels[int(stage)]} {what}"
         return PeJob(number, label, op.device_index, op.device_cycles)
 
     def awaiting(self, place: PlaceOp, device: int, ticket: int) -> Call:
@@ -271,10 +272,10 @@ class _MeshWriter:
         assert isinstance(owner, Operation)
         if isinstance(owner, SlotOp):
             return slot_word(slots[value], offset)
-        if isinstance(owner, ConstantOp):
+        if isinstance(owner, ConstantOp | StoredOp):
             assert place.constants_at is not None
-            at = values_of(place.constants_at)[int(owner.index.value.data)]
-            return IN_CONSTANTS | (at + offset)
+            at = values_of(place.constants_at)[int(owner.index.value.data)] + offset
+            return at if isinstance(owner, StoredOp) else IN_CONSTANTS | at
         assert isinstance(owner, BufferOp)
         return place.scratch_offset + owner.offset + offset
 

@@ -15,9 +15,10 @@ CORE = "core"
 def offload_rows(
     mesh: MeshOp, decisions: Sequence[Decision], stages: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """One row a stage, in the order of ``stages``: ``stage``, ``kind``, ``macs`` of all its boxes,
-    ``on`` with the MACs on each device and on the core, ``parts`` into which the reduction is cut
-    there at most, ``reasons`` why some are on the core. Empty where no PE has a device."""
+    """One row a stage, in the order of ``stages``: ``stage``, ``kind``, ``in_channels`` and
+    ``vectors`` (of a box at most; 0 without weights), ``macs`` of all its boxes, ``on`` with the
+    MACs on each device and on the core, ``parts`` into which the reduction is cut there at most,
+    ``reasons`` why some are on the core. Empty where no PE has a device."""
     of_template: dict[str, list[Decision]] = {}
     for decision in decisions:
         of_template.setdefault(decision.template, []).append(decision)
@@ -33,6 +34,8 @@ def offload_rows(
                 {
                     "stage": label,
                     "kind": decision.kind,
+                    "in_channels": 0,
+                    "vectors": 0,
                     "macs": 0,
                     "on": {},
                     "parts": 1,
@@ -41,6 +44,8 @@ def offload_rows(
             )
             row["parts"] = max(row["parts"], decision.parts)
             row["macs"] += decision.macs
+            row["vectors"] = max(row["vectors"], decision.vectors)
+            row["in_channels"] = max(row["in_channels"], decision.in_channels)
             where = decision.device or CORE
             row["on"][where] = row["on"].get(where, 0) + decision.macs
             if decision.device is None and decision.reason not in row["reasons"]:

@@ -14,13 +14,17 @@ of its ``lowering.py``.
 - ``cycles(numbers, timing, options)``: how long the job takes, in whole cycles of its clock;
 - ``X_ALIGNMENT``, if there: to how many bytes operands are aligned, in place of the device's
   alignment. Sums are aligned as int32 are;
+- ``INPUT_CHANNELS``, if there: where a reduction is cut, it is at multiples of so many;
 - ``MOST_PRODUCTS``, if there: how many products a job can add up for one result.
+
+That of a device that copies has ``cycles`` alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import lcm
 from typing import Any
 
 import numpy as np
@@ -29,7 +33,7 @@ from weft.devices.accumulators import Accumulator, Operands
 from weft.devices.description import DeviceDescription
 from weft.devices.files import load_device
 from weft.devices.layer import Layer, Part
-from weft.devices.lowering import Lowering
+from weft.devices.lowering import Lowering, Timing
 from weft.errors import DeviceError
 
 _INT8 = (-128, 127)
@@ -45,7 +49,7 @@ class Accelerator:
     index: int
     description: DeviceDescription
     options: Mapping[str, Any]
-    lowering: Lowering | None = field(repr=False)
+    timing: Timing | None = field(repr=False)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Accelerator) and self._key == other._key
@@ -56,6 +60,11 @@ class Accelerator:
     @property
     def _key(self) -> tuple[object, ...]:
         return self.name, self.index, self.description.folder, tuple(sorted(self.options.items()))
+
+    @property
+    def lowering(self) -> Lowering | None:
+        """What computes has one, if the compiler is to use it."""
+        return self.timing if isinstance(self.timing, Lowering) else None
 
     @property
     def _lowering(self) -> Lowering:
@@ -78,12 +87,24 @@ class Accelerator:
         return self._lowering.x_alignment
 
     @property
+    def input_multiple(self) -> int:
+        """Of how many input channels all parts of a reduction begin at multiples."""
+        return lcm(self._lowering.input_channels, self.x_alignment)
+
+    @property
     def most_products(self) -> int:
         """How many products a job can add up for one result."""
         return self._lowering.most_products
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of layers that it computes, if it takes them."""
+        return () if self.lowering is None else self.lowering.kinds
+
     def refuse(self, layer: Layer) -> str | None:
         """Why it does not take ``layer``; None if it does."""
+        if self.description.takes_copies:
+            return f"{self.name} copies, and computes nothing"
         if self.lowering is None:
             return f"{self.name}: gets nothing from the compiler, it has no lowering"
         reason = self.lowering.refuse(layer, self.options)
@@ -120,7 +141,8 @@ class Accelerator:
 
     def cycles(self, numbers: Mapping[str, int]) -> int:
         """How long a job takes, in cycles of the PE's clock."""
-        return self._lowering.cycles(numbers, self.options)
+        assert self.timing is not None
+        return self.timing.cycles(numbers, self.options)
 
     def option_words(self) -> tuple[int, ...]:
         """What the driver is given."""
@@ -138,7 +160,7 @@ def accelerators(uses: Sequence[Use]) -> tuple[Accelerator, ...]:
 
     Raises ``DeviceError``.
     """
-    made = []
+    made: list[Accelerator] = []
     for index, (name, kind, options) in enumerate(uses):
         if any(name == other.name for other in made):
             raise DeviceError(
@@ -154,9 +176,10 @@ def accelerators(uses: Sequence[Use]) -> tuple[Accelerator, ...]:
             **facts.more,
             **options,
         }
-        path = description.lowering
-        lowering = None if path is None else Lowering(description, path)
-        made.append(Accelerator(name, index, description, given, lowering))
+        path, timing = description.lowering, None
+        if path is not None:
+            timing = (Timing if description.takes_copies else Lowering)(description, path)
+        made.append(Accelerator(name, index, description, given, timing))
     _check_kinds(made)
     return tuple(made)
 

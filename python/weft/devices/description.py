@@ -12,6 +12,8 @@ from weft.errors import DeviceError
 
 #: The memories that a device may reach, in the order of ``weft_space_t``.
 SPACES = ("local", "pe", "dram")
+#: The descriptor of devices that copy.
+COPY = "weft_copy_t"
 #: What an accumulator does with a sum that it has no room for.
 OVERFLOWS = ("wrap", "saturate")
 
@@ -71,6 +73,16 @@ class DeviceDescription:
     lowering: Path | None = None
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def takes_copies(self) -> bool:
+        """Whether its jobs are copies, of the standard descriptor of ``weft/copy.h``."""
+        return self.descriptor.type == COPY
+
+    @property
+    def reads_dram(self) -> bool:
+        """Whether it copies from DRAM to the PE's memory."""
+        return self.takes_copies and {"local", "dram"} <= set(self.facts.spaces)
 
     def option_words(self, chosen: Mapping[str, Any]) -> tuple[int, ...]:
         """``weft_device_config_t.options``: a word for each option, in the order of ``options``.

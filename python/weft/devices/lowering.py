@@ -19,31 +19,67 @@ from weft.devices.description import DeviceDescription
 from weft.devices.layer import KINDS, Layer, Part
 from weft.errors import DeviceError
 
-_FUNCTIONS = ("refuse", "pack", "numbers", "cycles")
-_NEEDED = ("KINDS", "CHANNELS", "PIXELS", *_FUNCTIONS)
 _MOST = (1 << 31) - 1
 # To which a PE's memory is aligned at least: WEFT_ALIGNMENT.
 _MEMORY_ALIGNMENT = 16
 
 
-class Lowering:
-    """What ``weft.devices.accelerator`` says of ``lowering.py``. Every call raises ``DeviceError``
-    if the file's own function fails, or gives what makes no sense."""
+class Timing:
+    """What ``lowering.py`` says of time, which is all that it says of a device that copies. Every
+    call raises ``DeviceError`` if the file's own function fails, or gives what makes no sense."""
+
+    functions: tuple[str, ...] = ("cycles",)
+    constants: tuple[str, ...] = ()
 
     def __init__(self, description: DeviceDescription, path: Path) -> None:
         self.description = description
         self.path = path
         self._module = _load(description, path)
-        missing = [name for name in _NEEDED if not hasattr(self._module, name)]
+        needed = (*self.constants, *self.functions)
+        missing = [name for name in needed if not hasattr(self._module, name)]
         if missing:
             self._fail(f"lacks {', '.join(missing)}: see docs/own-accelerator.md")
-        for name in _FUNCTIONS:
+        for name in self.functions:
             if not callable(getattr(self._module, name)):
                 self._fail(f"{name} is no function")
+
+    def cycles(self, numbers: Mapping[str, int], options: Mapping[str, Any]) -> int:
+        """How long a job takes, in cycles of the device's clock."""
+        given = self._call("cycles", numbers, self.description.timing, options)
+        return self._whole(given, "cycles", 0, _MOST)
+
+    def _whole(self, value: Any, what: str, low: int, high: int) -> int:
+        try:
+            number = operator.index(value)
+        except TypeError:
+            self._fail(f"{what} is {value!r}, no whole number")
+        if not low <= number <= high:
+            self._fail(f"{what} is {number}; it must be from {low} to {high}")
+        return number
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self._module, name)(*arguments)
+        except Exception as error:
+            raise DeviceError(f"{_where(error, self.path)}: {name} {_what(error)}") from error
+
+    def _fail(self, what: str) -> NoReturn:
+        raise DeviceError(f"{self.path}: {what}")
+
+
+class Lowering(Timing):
+    """What ``weft.devices.accelerator`` says of ``lowering.py``."""
+
+    functions = ("refuse", "pack", "numbers", "cycles")
+    constants = ("KINDS", "CHANNELS", "PIXELS")
+
+    def __init__(self, description: DeviceDescription, path: Path) -> None:
+        super().__init__(description, path)
         self.kinds = self._kinds()
         self.channels = self._constant("CHANNELS")
         self.pixels = self._constant("PIXELS")
         self.x_alignment = self._constant("X_ALIGNMENT", description.facts.alignment)
+        self.input_channels = self._constant("INPUT_CHANNELS", 1)
         self.most_products = self._constant("MOST_PRODUCTS", _MOST)
         self._sizes: dict[tuple[int, ...], int] = {}
         self._check_description()
@@ -52,7 +88,8 @@ class Lowering:
 
     def _kinds(self) -> tuple[str, ...]:
         given = self._module.KINDS
-        if isinstance(given, str) or not all(kind in KINDS for kind in given):
+        is_list = isinstance(given, list | tuple)
+        if not is_list or not all(kind in KINDS for kind in given):
             self._fail(f"KINDS is {given!r}; it is a list of some of {', '.join(KINDS)}")
         return tuple(given)
 
@@ -149,29 +186,6 @@ class Lowering:
             name: self._whole(given[name], f"numbers: {name}", -(1 << 31), (1 << 32) - 1)
             for name in wanted
         }
-
-    def cycles(self, numbers: Mapping[str, int], options: Mapping[str, Any]) -> int:
-        """How long a job takes, in cycles of the device's clock."""
-        given = self._call("cycles", numbers, self.description.timing, options)
-        return self._whole(given, "cycles", 0, _MOST)
-
-    def _whole(self, value: Any, what: str, low: int, high: int) -> int:
-        try:
-            number = operator.index(value)
-        except TypeError:
-            self._fail(f"{what} is {value!r}, no whole number")
-        if not low <= number <= high:
-            self._fail(f"{what} is {number}; it must be from {low} to {high}")
-        return number
-
-    def _call(self, name: str, *arguments: Any) -> Any:
-        try:
-            return getattr(self._module, name)(*arguments)
-        except Exception as error:
-            raise DeviceError(f"{_where(error, self.path)}: {name} {_what(error)}") from error
-
-    def _fail(self, what: str) -> NoReturn:
-        raise DeviceError(f"{self.path}: {what}")
 
 
 def _load(description: DeviceDescription, path: Path) -> ModuleType:

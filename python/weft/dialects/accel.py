@@ -109,15 +109,10 @@ class LaunchOp(IRDLOperation):
         if not len(offsets) == len(spans) == len(self.pointers):
             raise VerifyException("one byte offset and one span a pointer")
         for pointer, offset, span in zip(self.pointers, offsets, spans, strict=True):
-            size = _size(pointer)
-            if span < 1 or not 0 <= offset <= size - span:
-                raise VerifyException(
-                    f"{self.kernel_name}: {span} bytes from {offset} of a buffer of {size}"
-                )
+            check_span(self.kernel_name, pointer, offset, span)
         if any(not -(1 << 31) <= n < 1 << 32 for n in self.numbers.get_values()):
             raise VerifyException(f"{self.kernel_name}: a number does not fit in 32 bits")
-        if sum(1 for _ in self.token.uses) == 0:
-            raise VerifyException(f"nobody awaits job {self.label.data}")
+        check_uses(self.token, f"job {self.label.data}")
 
 
 @irdl_op_definition
@@ -139,9 +134,19 @@ class YieldOp(IRDLOperation):
     assembly_format = "$tokens attr-dict"
 
 
-def _size(value: SSAValue[Any]) -> int:
-    assert isinstance(value.type, MemRefType)
-    return int(value.type.get_shape()[0])
+def check_span(kernel: str, pointer: SSAValue[Any], offset: int, span: int) -> None:
+    """What ``kernel`` touches from a pointer on lies in its memory. Raises ``VerifyException``."""
+    assert isinstance(pointer.type, MemRefType)
+    size = int(pointer.type.get_shape()[0])
+    if span < 1 or not 0 <= offset <= size - span:
+        raise VerifyException(f"{kernel}: {span} bytes from {offset} of a buffer of {size}")
+
+
+def check_uses(token: SSAValue[Any], job: str) -> None:
+    """A token is awaited, or handed on, once. Raises ``VerifyException``."""
+    uses = sum(1 for _ in token.uses)
+    if uses != 1:
+        raise VerifyException(f"{'nobody awaits' if uses == 0 else 'several await'} {job}")
 
 
 ACCEL = Dialect("accel", [LaunchOp, AwaitOp, YieldOp], [TokenType])

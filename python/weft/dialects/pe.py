@@ -41,7 +41,15 @@ from xdsl.irdl import (
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from weft.dialects.accel import AwaitOp, LaunchOp, TokenType, YieldOp
+from weft.dialects.accel import (
+    WHOLE,
+    AwaitOp,
+    LaunchOp,
+    TokenType,
+    YieldOp,
+    check_span,
+    check_uses,
+)
 from weft.kernels.device import AWAIT
 from weft.kernels.view import ITEM_BYTES
 
@@ -119,6 +127,33 @@ class ConstantOp(IRDLOperation):
     def size(self) -> int:
         """In bytes."""
         return _size(self.result)
+
+
+@irdl_op_definition
+class StoredOp(IRDLOperation):
+    """Read-only bytes in DRAM: number ``index`` of the constants that the placement names. Only
+    jobs of devices read them."""
+
+    name = "pe.stored"
+    index = prop_def(IntegerAttr[I64])
+    result = result_def(MemRefType)
+    traits = lazy_traits_def(lambda: (HasParent(ShardOp),))
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$index attr-dict `:` type($result)"
+
+    def __init__(self, index: int, size: int) -> None:
+        super().__init__(
+            properties={"index": IntegerAttr(index, i64)}, result_types=[bytes_type(size)]
+        )
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return _size(self.result)
+
+    def verify_(self) -> None:
+        if not all(isinstance(use.operation, LaunchOp) for use in self.result.uses):
+            raise VerifyException("what is in DRAM is read by jobs of devices alone")
 
 
 @irdl_op_definition
@@ -238,6 +273,13 @@ class CallOp(IRDLOperation):
                     f"{self.kernel_name}: pointer {offset} bytes into a buffer of "
                     f"{pointer.type.get_shape()[0]}"
                 )
+        if self.spans is not None:
+            spans = self.spans.get_values()
+            if len(spans) != len(offsets):
+                raise VerifyException("one span a pointer")
+            for pointer, offset, span in zip(self.pointers, offsets, spans, strict=True):
+                if span != WHOLE:
+                    check_span(self.kernel_name, pointer, offset, span)
         if any(not -(1 << 31) <= n < 1 << 32 for n in self.numbers.get_values()):
             raise VerifyException(f"{self.kernel_name}: a number does not fit in 32 bits")
 
@@ -290,6 +332,8 @@ class TaskOp(IRDLOperation):
         yielded = list(last.tokens) if isinstance(last, YieldOp) else []
         if len(yielded) != len(self.tokens):
             raise VerifyException(f"task {self.label.data} gives {len(self.tokens)} tokens")
+        for token in self.tokens:
+            check_uses(token, f"a job of task {self.label.data}")
 
 
 @irdl_op_definition
@@ -362,4 +406,8 @@ def _meet(a: Sequence[tuple[int, int]], b: Sequence[tuple[int, int]]) -> bool:
     return any(s <= f and t <= e for s, e in a for t, f in b)
 
 
-PE = Dialect("pe", [ProgramOp, ShardOp, SlotOp, BufferOp, ConstantOp, ResultOp, TaskOp, CallOp], [])
+PE = Dialect(
+    "pe",
+    [ProgramOp, ShardOp, SlotOp, BufferOp, ConstantOp, StoredOp, ResultOp, TaskOp, CallOp],
+    [],
+)

@@ -86,8 +86,17 @@ def new_stream(
         raise ProgramError(f"{program.folder} is damaged ({error}); compile it again") from None
     if has_clock:
         stream.step_by_clock()
+    dram = dram_bytes(program)
+    if dram is not None:
+        stream.set_dram(dram)
     stream.connect()
     return library, stream
+
+
+def dram_bytes(program: Program) -> bytes | None:
+    """What a program has in DRAM; None if it has nothing there. Raises ``ProgramError``."""
+    dram = program.manifest.get("dram")
+    return None if dram is None else _data(program, dram["file"])
 
 
 def _data(program: Program, name: str) -> bytes:

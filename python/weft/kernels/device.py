@@ -26,6 +26,8 @@ class DeviceLaunch(Kernel):
     outputs: tuple[str, ...]  # type: ignore[misc]
     family = "launch"
     is_function = False
+    #: How many of them a shard may have launched and not yet awaited.
+    jobs_under_way = 2
 
     @property
     def name(self) -> str:
@@ -38,6 +40,24 @@ class DeviceLaunch(Kernel):
     def function(self, override: ScheduleFunction | None = None) -> FuncOp:
         """None: the program's own C file has it."""
         raise AssertionError(f"{self.name} is no function of kernels.c")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DramLoad(DeviceLaunch):
+    """Copies ``bytes`` bytes from DRAM. ``from`` is an offset there, and no pointer of the PE's."""
+
+    pointers: tuple[str, ...] = ("to", "from")  # type: ignore[misc]
+    numbers: tuple[str, ...] = ("bytes",)  # type: ignore[misc]
+    outputs: tuple[str, ...] = ("to",)  # type: ignore[misc]
+    jobs_under_way = 1
+
+    @property
+    def name(self) -> str:
+        return f"load_{self.kind}"
+
+    @property
+    def summary(self) -> str:
+        return f"Lets the device {self.kind} copy from DRAM."
 
 
 @dataclass(frozen=True)

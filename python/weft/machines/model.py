@@ -20,10 +20,16 @@ _PLANNED_STACK_BYTES = 1024
 #: Links whose rates a machine file may give, in bytes a second: to the host, and to DRAM.
 LINKS = ("host", "dram")
 
+#: Where the weights of stages may lie.
+WEIGHTS = ("sram", "dram")
+
+#: Weights of fewer bytes, of one box, lie in the PE's memory in any case.
+STREAMED_BYTES = 2048
+
 #: Cost data that are one figure, and those that are tables of kinds of stages.
 GENERAL_COSTS = (
     *("mac", "element", "byte", "message", "task", "firing"),
-    *("job", "requantize", "requantize_row"),
+    *("job", "requantize", "rescale", "requantize_row"),
 )
 COSTS_BY_KIND = ("kinds", "elements", "windows", "pixels")
 
@@ -50,8 +56,8 @@ class CostData:
     ``byte`` for every byte sent, ``message`` for every box of bytes written to another PE, and for
     every word to one that a frame has arrived or was consumed. ``job`` is what a device's job costs
     the core that hands it over and hears of its end, ``requantize`` what making a result of a raw
-    sum takes, and ``requantize_row`` what every row of sums of one channel takes beside that. The
-    defaults are provisional: they stand until they are fitted to counted machine code, as ``weft
+    sum takes, ``rescale`` the same with a rounding or scale for which there is no quick way, and
+    ``requantize_row`` what every row of sums of one channel takes beside that. The defaults are provisional: they stand until they are fitted to counted machine code, as ``weft
     bench costs`` does it.
     """
 
@@ -63,15 +69,17 @@ class CostData:
     firing: float = 500.0
     job: float = 1000.0
     requantize: float = 10.8
+    rescale: float = 46.0
     requantize_row: float = 48.0
     kinds: Mapping[str, float] = field(default_factory=dict)
     elements: Mapping[str, float] = field(default_factory=dict)
     windows: Mapping[str, float] = field(default_factory=dict)
     pixels: Mapping[str, float] = field(default_factory=dict)
 
-    def requantize_cycles(self, sums: int, rows: int) -> float:
+    def requantize_cycles(self, sums: int, rows: int, *, is_quick: bool) -> float:
         """Cycles for so many raw sums, which lie in so many rows of one channel each."""
-        return sums * self.requantize + rows * self.requantize_row
+        one = self.requantize if is_quick else self.rescale
+        return sums * one + rows * self.requantize_row
 
     def per_mac(self, kind: str) -> float:
         """Cycles for one multiply-accumulate of a kind of stage."""
@@ -99,7 +107,8 @@ class DeviceUse:
 @dataclass(frozen=True)
 class PeClass:
     """One kind of PE. ``clock_hz`` in Hz, ``stack_bytes`` out of the memory for data: None gives
-    every image the stack that it takes at worst."""
+    every image the stack that it takes at worst. ``weights`` says where large ones lie: one of
+    ``WEIGHTS``."""
 
     name: str
     core: str
@@ -108,6 +117,7 @@ class PeClass:
     memory: tuple[MemoryRegion, ...]
     cost: CostData = CostData()
     devices: tuple[DeviceUse, ...] = ()
+    weights: str = "sram"
 
     @property
     def planned_stack_bytes(self) -> int:
@@ -198,6 +208,16 @@ class Machine:
         """The same machine, with these devices on every PE beside those that it has."""
         classes = {n: replace(c, devices=(*c.devices, *uses)) for n, c in self.classes.items()}
         return replace(self, classes=classes)
+
+    def with_weights(self, where: str) -> Machine:
+        """The same machine, with large weights in ``sram`` or in ``dram``."""
+        classes = {n: replace(c, weights=where) for n, c in self.classes.items()}
+        return replace(self, classes=classes)
+
+    @property
+    def weights(self) -> str:
+        """Where large weights lie: one of ``WEIGHTS``."""
+        return self.classes[self.default_class].weights
 
     def device_uses(self) -> dict[str, list[tuple[str, str, Mapping[str, Any]]]]:
         """By class, the name, kind and options of each device."""

@@ -92,10 +92,13 @@ class _Rule:
         return self.groups[key]
 
     def constants(self, first: int, last: int, worker: Worker) -> int:
-        return sum(
-            self.cost(i, Box.whole(shape_of(self.stages[i].result)), worker).constants_bytes
-            for i in range(first, last + 1)
-        )
+        """What constants take: of weights that come from DRAM, those of one stage are there while
+        those of the next are copied."""
+        wholes = [Box.whole(shape_of(self.stages[i].result)) for i in range(first, last + 1)]
+        costs = [self.cost(first + i, box, worker) for i, box in enumerate(wholes)]
+        rooms = [cost.streamed_bytes for cost in costs if cost.streamed_bytes]
+        streamed = max((sum(rooms[i : i + 2]) for i in range(len(rooms))), default=0)
+        return sum(cost.constants_bytes for cost in costs) + streamed
 
     def activations(self, first: int, last: int) -> int:
         own = {self.stages[i].result for i in range(first, last + 1)}

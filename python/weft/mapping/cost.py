@@ -12,6 +12,7 @@ from weft.dialects.stages.base import dtype_of, shape_of
 from weft.dialects.stages.box import Box
 from weft.kernels.view import ITEM_BYTES
 from weft.machines.model import CostData, PeClass
+from weft.mapping.weights import room_for_weights
 
 #: Messages that a box takes of the PE that sends it to another, itself and the word that it is
 #: there; and of the PE that reads it, the word that it was consumed.
@@ -21,7 +22,8 @@ MESSAGES_TO_SEND, MESSAGES_TO_RETURN = 2, 1
 @dataclass(frozen=True)
 class ShardCost:
     """``cycles`` of the PE's clock a frame; the rest in bytes. ``inputs`` has the operand's number
-    and box of every operand that is no constant."""
+    and box of every operand that is no constant. ``streamed_bytes`` is room for weights that come
+    from DRAM, while the box is computed."""
 
     cycles: int
     macs: int
@@ -29,11 +31,13 @@ class ShardCost:
     input_bytes: int
     output_bytes: int
     inputs: tuple[tuple[int, Box], ...]
+    streamed_bytes: int = 0
 
     @property
     def memory_bytes(self) -> int:
         """What it takes of a PE, slots for two frames included."""
-        return self.constants_bytes + 2 * self.input_bytes + self.output_bytes
+        weights = self.constants_bytes + self.streamed_bytes
+        return weights + 2 * self.input_bytes + self.output_bytes
 
 
 def _macs(stage: Stage, count: int) -> int:
@@ -73,7 +77,7 @@ def cost(stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
     task and the firing itself. Raises ``CutError`` if the stage cannot compute the box on its own.
     """
     data = pe_class.cost
-    constants_bytes = input_bytes = 0
+    constants_bytes = input_bytes = streamed_bytes = 0
     inputs = []
     cut = stage.cut(box)
     for index, (value, part) in enumerate(zip(stage.operands, cut.operands, strict=True)):
@@ -81,7 +85,9 @@ def cost(stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
             continue
         size = part.size * ITEM_BYTES[dtype_of(value.type)]
         if isinstance(value.owner, Constant):
-            constants_bytes += size
+            room = room_for_weights(stage, index, size, pe_class)
+            constants_bytes += size if room is None else 0
+            streamed_bytes += room or 0
         else:
             input_bytes += size
             inputs.append((index, part))
@@ -92,6 +98,7 @@ def cost(stage: Stage, box: Box, pe_class: PeClass) -> ShardCost:
         input_bytes,
         box.size * ITEM_BYTES[dtype_of(stage.result.type)],
         tuple(inputs),
+        streamed_bytes,
     )
 
 

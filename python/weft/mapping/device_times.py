@@ -10,7 +10,7 @@ from math import ceil
 from xdsl.ir import SSAValue
 
 from weft.dialects.accel import YieldOp
-from weft.dialects.pe import ShardOp, TaskOp
+from weft.dialects.pe import ShardOp, StoredOp, TaskOp
 from weft.kernels.requantize_sums import RequantizeSums, RescaleSums
 from weft.machines.model import CostData
 from weft.mapping.firing_cycles import StageWork
@@ -22,11 +22,13 @@ _REQUANTISE = (RequantizeSums.name, RescaleSums.name)
 class ShardTimes:
     """Of one firing, in cycles of the PE's clock. ``work`` is the core's, task after task by the
     labels of their stages; ``waits`` how long it waits for devices if it has them, and the PE, for
-    itself; ``devices`` what each of them takes, by index."""
+    itself; ``devices`` what each of them takes, by index; ``dram_bytes`` what they copy from
+    there."""
 
     work: tuple[StageWork, ...]
     waits: int
     devices: Mapping[int, int]
+    dram_bytes: int = 0
 
 
 def _requantising(task: TaskOp, cost: CostData) -> float:
@@ -36,7 +38,8 @@ def _requantising(task: TaskOp, cost: CostData) -> float:
         if call.kernel_name in _REQUANTISE:
             parts, out_h, out_w, out_channels = (int(n) for n in call.numbers.get_values()[:4])
             rows = out_h * out_channels
-            cycles += cost.requantize_cycles(parts * out_w * rows, rows)
+            is_quick = call.kernel_name == RequantizeSums.name
+            cycles += cost.requantize_cycles(parts * out_w * rows, rows, is_quick=is_quick)
     return cycles
 
 
@@ -59,7 +62,8 @@ def shard_times(
         label = task.label.data
         cycles = _requantising(task, cost)
         cycles += cost.job * sum(1 for _ in task.launches)
-        if label not in offloaded:
+        # Those that only bring weights from DRAM come before the one that computes.
+        if label not in offloaded and any(True for _ in task.calls):
             cycles += left.pop(label, 0.0)
         work.append(StageWork(label, cycles))
         now = max([now, *(done[awaited.token] for awaited in task.awaits)]) + cycles
@@ -79,5 +83,17 @@ def shard_times(
             device = launch.device_index
             taken[device] = taken.get(device, 0.0) + launch.device_cycles * ratios[device]
     return ShardTimes(
-        tuple(work), ceil(now - start), {device: ceil(t) for device, t in taken.items()}
+        tuple(work),
+        ceil(now - start),
+        {device: ceil(t) for device, t in taken.items()},
+        _dram_bytes(tasks),
     )
+
+
+def _dram_bytes(tasks: Sequence[TaskOp]) -> int:
+    """What jobs copy from DRAM in a firing."""
+    found = 0
+    for launch in (launch for task in tasks for launch in task.launches):
+        spans = zip(launch.pointers, launch.spans.get_values(), strict=True)
+        found += sum(int(span) for memory, span in spans if isinstance(memory.owner, StoredOp))
+    return found

@@ -35,6 +35,7 @@ from weft.mapping.marked_graph import (
 #: Deeper slots than this cost more memory than a faster frame is worth.
 _MAX_DEPTH = 16
 _SLOTS_IN_TEXT = 3
+_DRAM_LINK = "DRAM"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Transfer:
 @dataclass(frozen=True)
 class Timing:
     """What the model of time says of a mesh. Rates in frames a second; ``firings`` of every place,
-    ``transfers`` of every channel."""
+    ``transfers`` of every channel; ``dram_bytes`` are those of weights that are copied from DRAM for
+    a frame."""
 
     predicted_fps: float
     guaranteed_fps: float
@@ -57,6 +59,7 @@ class Timing:
     kind: str
     firings: tuple[FiringCycles, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    dram_bytes: int = 0
 
     def facts(self) -> dict[str, object]:
         """For the manifest."""
@@ -120,7 +123,7 @@ class _Timer:
         return f"PE {self.usable[pe]}" if pe < len(self.usable) else "host"
 
     def link(self) -> str:
-        return "DRAM" if self.source == DRAM else "host link"
+        return _DRAM_LINK if self.source == DRAM else "host link"
 
     def run(self) -> None:
         writers: dict[int, list[tuple[int, Port]]] = {}
@@ -208,6 +211,9 @@ class _Timer:
             names = [d.name for d in self.devices[place.pe_index]]
             loads = [(resource, firing.total * cycle)]
             loads += [(f"{names[d]} of {resource}", t * cycle) for d, t in times.devices.items()]
+            if times.dram_bytes and DRAM in self.machine.links:  # which all PEs share
+                ticks = ceil(times.dram_bytes * self.ticks / self.machine.links[DRAM])
+                loads.append((_DRAM_LINK, ticks))
         total = (firing.total + firing.waits) * cycle
         return Transition(self.names[number], total, resource, tuple(loads))
 
@@ -287,6 +293,7 @@ def timing(
         bound.kind,
         tuple(timer.firings),
         tuple(timer.transfers),
+        sum(times.dram_bytes for times in timer.device_times if times is not None),
     )
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from weft.testing.device_comparison import DeviceMismatchError, compare_device, compare_job
 from weft.testing.device_library import DeviceLibrary
+from weft.testing.kernels import KernelLibrary, load_kernels
 from weft.testing.lowering_comparison import (
     ComparedLayer,
     LoweringMismatchError,
     compare_lowering,
 )
-from weft.testing.kernels import KernelLibrary, load_kernels
 
 __all__ = [
     "ComparedLayer",

@@ -46,7 +46,7 @@ def compare_lowering(
     device: str | Path,
     options: Mapping[str, Any] | None = None,
     *,
-    layers: int = 24,
+    layers: int = 32,
     seed: int = 0,
 ) -> list[ComparedLayer]:
     """Compiles ``layers`` random layers with the device (a name, or its folder) and without, and

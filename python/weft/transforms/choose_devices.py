@@ -8,6 +8,7 @@ a job of its own. Places on PEs with other devices get a template of their own f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -42,14 +43,17 @@ _Data = NDArray[Any]
 @dataclass(frozen=True)
 class Decision:
     """Where a stage of a template runs: ``device`` is a name, or None for the core; then ``reason``
-    says why no device has it. ``label`` is its own in the template, a number. ``parts`` are those
-    of the reduction, each for jobs of its own."""
+    says why no device has it. ``label`` is its own in the template, a number. ``in_channels`` are
+    those of its operand and ``vectors`` how many of these the weights meet, 0 if it has none; ``parts`` those of the reduction, each for jobs of
+    its own."""
 
     template: str
     label: str
     kind: str
     macs: int
-    device: str | None
+    in_channels: int = 0
+    vectors: int = 0
+    device: str | None = None
     reason: str = ""
     parts: int = 1
 
@@ -93,23 +97,24 @@ class _Chooser:
         self.constants = dict(compilation.constants)
         self.alignments = dict(compilation.alignments)
         self.decisions: list[Decision] = []
+        self.given: Counter[tuple[int, int]] = Counter()  # MACs, by PE and device
 
     def template(
         self, template: TemplateOp, places: Sequence[PlaceOp], devices: Sequence[Accelerator]
     ) -> None:
         for op in list(template.graph.body.block.ops):
+            if not isinstance(op, Stage):
+                continue
+            found = Decision(template.sym_name.data, op.label.data, op.kind, op.macs())
             if isinstance(op, _Weighted):
-                self.decided(template, op, *self.stage(op, places, devices))
-            elif isinstance(op, Stage):
-                self.decided(template, op, None, f"no device takes a {op.kind}")
+                vectors = prod(shape_of(op.result)[:-1])
+                found = replace(found, in_channels=shape_of(op.x)[-1], vectors=vectors)
+                device, reason, parts = self.stage(op, places, devices)
+                found = replace(found, device=device, reason=reason, parts=parts)
+            else:
+                found = replace(found, reason=f"no device takes a {op.kind}")
+            self.decisions.append(found)
         drop_unused(template, places)
-
-    def decided(
-        self, template: TemplateOp, op: Stage, device: str | None, reason: str, parts: int = 1
-    ) -> None:
-        name = template.sym_name.data
-        label = op.label.data
-        self.decisions.append(Decision(name, label, op.kind, op.macs(), device, reason, parts))
 
     def stage(
         self, op: _Weighted, places: Sequence[PlaceOp], devices: Sequence[Accelerator]
@@ -127,15 +132,28 @@ class _Chooser:
             for place in places
         ]
         layer, reasons = layer_of(op), []
-        for device in devices:
+        for device in self.by_load(devices, places):
             refusal = device.refuse(layer) or _misaligned(op, layer, device)
             parts = refusal or self.parts(data, layer, device)
             if isinstance(parts, str):
                 reasons.append(parts)
                 continue
+            for place in places:
+                self.given[place.pe_index, device.index] += op.macs()
             self.offload(op, places, data, parts, layer, device)
             return device.name, "", len(parts)
         return None, "; ".join(reasons), 1
+
+    def by_load(
+        self, devices: Sequence[Accelerator], places: Sequence[PlaceOp]
+    ) -> list[Accelerator]:
+        """Those first that have least to do: shards of a PE that wait for different devices run
+        beside each other."""
+
+        def load(device: Accelerator) -> int:
+            return max(self.given[place.pe_index, device.index] for place in places)
+
+        return sorted(devices, key=load)
 
     def parts(
         self, data: Sequence[_Weights], layer: Layer, device: Accelerator
@@ -144,14 +162,15 @@ class _Chooser:
         everything = np.concatenate([d.weights for d in data])
         axis = _axis(layer)
         most = device.most_products // (layer.window // everything.shape[axis])
-        if most == 0:
-            return f"{device.name}: a job adds up {device.most_products} products at most"
+        multiple = device.input_multiple if axis == 3 else 1
+        if most < min(multiple, everything.shape[axis]):
+            return f"{device.name}: jobs of at most {device.most_products} products are too short"
         found = split_reduction(
             everything,
             device.operands(layer),
             device.accumulator,
             axis,
-            multiple=device.x_alignment if axis == 3 else 1,
+            multiple=multiple,
             most=most,
         )
         bits = device.accumulator.bits

@@ -119,7 +119,11 @@ class LayerJobs:
         channels: View,
         device: Accelerator,
         cost: CostData,
+        division: Division | None = None,
     ) -> None:
+        """``division`` is known of a layer that is alike, or is looked for."""
+        if division is not None:
+            self.division = division
         self.stage = stage
         self.geometry = _flattened(geometry)
         self.layer = self.geometry.layer
@@ -158,7 +162,13 @@ class LayerJobs:
 
     def core_cycles(self, tile: Tile) -> int:
         """What requantising a tile takes."""
-        return ceil(self.cost.requantize_cycles(tile.elements, tile.h * tile.n))
+        rows = tile.h * tile.n
+        return ceil(self.cost.requantize_cycles(tile.elements, rows, is_quick=self.is_quick))
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the quick kernel makes results of its sums."""
+        return str(self.stage.scaling.data) == "doubled"
 
     def part(self, tile: Tile, first: int, last: int) -> Part:
         """A tile's sums over one part of the reduction."""
@@ -180,18 +190,28 @@ class LayerJobs:
 
     # --- jobs ---
 
-    def work(self, sums: Sequence[View]) -> Iterator[Launch | Await | KernelCall]:
+    def work(
+        self, sums: Sequence[View], where: str = ""
+    ) -> Iterator[Launch | Await | KernelCall]:
         """Tile after tile, one after the other: what of it may overlap is found later. ``sums`` has
-        room for those of a tile in each."""
+        room for those of a tile in each; ``where`` goes behind the tile's number in labels."""
         for number, tile in enumerate(self.division.tiles()):
             room = sums[number % len(sums)]
-            launches = [self.launch(number, tile, room, index) for index in range(len(self.parts))]
+            launches = [
+                self.launch(f"{number}{where}", tile, room, index)
+                for index in range(len(self.parts))
+            ]
             yield from launches
             for launch in launches:
                 yield Await(launch)
             yield self.requantize(tile, room)
 
-    def launch(self, number: int, tile: Tile, room: View, index: int) -> Launch:
+    @property
+    def work_of_tile(self) -> int:
+        """How many pieces the work of a tile has: launches, awaits and a call."""
+        return 2 * len(self.parts) + 1
+
+    def launch(self, number: str, tile: Tile, room: View, index: int) -> Launch:
         first, last = self.parts[index]
         layer, geometry = self.layer, self.geometry
         part = self.part(tile, first, last)
@@ -228,9 +248,9 @@ class LayerJobs:
             },
         )
         label = (
-            f"{self.stage.label.data}:{number}"
+            f"{self.stage.label.data}:tile {number}"
             if len(self.parts) == 1
-            else (f"{self.stage.label.data}:{number}.{index}")
+            else (f"{self.stage.label.data}:tile {number}.{index}")
         )
         return Launch(call, self.device.index, self.device.cycles(numbers), label)
 
@@ -241,12 +261,13 @@ class LayerJobs:
 
     def packed_at(self, index: int, channel: int) -> int:
         """Where the weights of a part begin, from an output channel on."""
-        tile = Tile(0, 0, 0, 1, 1, self.layer.out_channels)
-        before = sum(
-            self.packed_bytes(self.part(tile, *part), self.layer.out_channels)
-            for part in self.parts[:index]
-        )
-        return before + self.packed_bytes(self.part(tile, *self.parts[index]), channel)
+        before = sum(self.part_bytes(part, self.layer.out_channels) for part in range(index))
+        return before + self.part_bytes(index, channel)
+
+    def part_bytes(self, index: int, channels: int) -> int:
+        """What a part's weights of some output channels take."""
+        part = self.part(Tile(0, 0, 0, 1, 1, channels), *self.parts[index])
+        return self.packed_bytes(part, channels)
 
     def requantize(self, tile: Tile, room: View) -> KernelCall:
         geometry = self.geometry

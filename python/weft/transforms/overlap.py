@@ -19,10 +19,8 @@ from weft.dialects.accel import WHOLE, AwaitOp, LaunchOp, YieldOp
 from weft.dialects.fabric import MeshOp
 from weft.dialects.pe import BufferOp, CallOp, ResultOp, ShardOp, TaskOp
 from weft.kernels.base import Kernel
+from weft.kernels.device import DeviceLaunch
 from weft.transforms.compilation import Compilation
-
-#: Jobs of one device that a shard may have launched and not yet awaited.
-JOBS_UNDER_WAY = 2
 
 
 @dataclass(frozen=True)
@@ -46,12 +44,13 @@ class _Access:
 @dataclass(eq=False)
 class _Item:
     """An operation of a shard, the task that it is from, and what it touches: for an await, what
-    its job does."""
+    its job does. For a launch, ``most`` jobs of its device may be under way with it."""
 
     op: Operation
     task: TaskOp
     accesses: tuple[_Access, ...]
     job: LaunchOp | None = None
+    most: int = 0
 
     def conflicts(self, other: _Item) -> bool:
         return any(a.conflicts(b) for a in self.accesses for b in other.accesses)
@@ -93,9 +92,11 @@ def _items(shard: ShardOp, kernels: Mapping[str, Kernel]) -> Iterator[_Item]:
                 yield _Item(op, task, launch.accesses, launch.job)
             else:
                 assert isinstance(op, CallOp | LaunchOp)
-                accesses = _accesses(op, kernels[op.kernel_name])
-                item = _Item(op, task, accesses, op if isinstance(op, LaunchOp) else None)
+                kernel = kernels[op.kernel_name]
+                item = _Item(op, task, _accesses(op, kernel))
                 if isinstance(op, LaunchOp):
+                    assert isinstance(kernel, DeviceLaunch)
+                    item = replace(item, job=op, most=kernel.jobs_under_way)
                     jobs[op.token] = item
                 yield item
 
@@ -105,7 +106,7 @@ def _may_pass(launch: _Item, before: _Item, under_way: int) -> bool:
     device that are when it is launched where it is."""
     if before.is_launch and before.device == launch.device:
         return False
-    if before.is_await and before.device == launch.device and under_way + 1 >= JOBS_UNDER_WAY:
+    if before.is_await and before.device == launch.device and under_way + 1 >= launch.most:
         return False
     return not launch.conflicts(before)
 

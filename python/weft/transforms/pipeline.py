@@ -26,12 +26,14 @@ from weft.transforms.connect import connect
 from weft.transforms.overlap import overlap
 from weft.transforms.plan_memory import plan_memory
 from weft.transforms.shards_to_pe import shards_to_pe
+from weft.transforms.stream_weights import stream_weights
 from weft.transforms.to_mesh import to_mesh
 
 #: What follows the mapping.
 PASSES: tuple[tuple[str, Callable[..., Compilation]], ...] = (
     ("choose-devices", choose_devices),
     ("choose-kernels", choose_kernels),
+    ("stream-weights", stream_weights),
     ("shards-to-pe", shards_to_pe),
     ("overlap", overlap),
     ("plan-memory", plan_memory),
@@ -75,6 +77,7 @@ def _devices_of(machine: Machine) -> dict[str, Any]:
     return {
         "devices": {n: known[c.name] for n, c in classes.items() if c.devices},
         "costs": {n: c.cost for n, c in classes.items() if c.devices},
+        "facts": {"weights": machine.weights},
     }
 
 
@@ -113,7 +116,12 @@ def run_passes(
         _shards_of(_mesh_of(compilation.module)) if any(compilation.devices.values()) else (),
         compilation.devices,
     )
-    facts = {"timing": timed.facts(), "firings": timed.firings, "transfers": timed.transfers}
+    facts = {
+        "timing": timed.facts(),
+        "firings": timed.firings,
+        "transfers": timed.transfers,
+        "dram_bytes": timed.dram_bytes,
+    }
     return replace(compilation, facts={**compilation.facts, **facts})
 
 

@@ -25,7 +25,16 @@ from weft.dialects.fabric import (
     integers,
     values_of,
 )
-from weft.dialects.pe import BufferOp, ConstantOp, ProgramOp, ShardOp, SlotOp, TaskOp
+from weft.dialects.pe import (
+    BufferOp,
+    ConstantOp,
+    ProgramOp,
+    ShardOp,
+    SlotOp,
+    StoredOp,
+    TaskOp,
+)
+from weft.errors import MappingError
 from weft.kernels.device import AWAIT
 from weft.kernels.view import ITEM_BYTES
 from weft.transforms.compilation import Compilation
@@ -34,6 +43,9 @@ from weft.transforms.pack import Item, pack
 BUFFER_ALIGNMENT = FRAME_ALIGNMENT
 # The constants of a program are read word by word, unless a device reads them.
 CONSTANT_ALIGNMENT = 4
+# A burst of common memories; whoever copies from there copies multiples of less.
+DRAM_ALIGNMENT = 64
+_MAX_DRAM_BYTES = 1 << 32
 
 
 def _align(n: int, alignment: int) -> int:
@@ -64,6 +76,22 @@ class PeMemory:
         return self.constants[key]
 
 
+@dataclass
+class DramMemory:
+    """What lies where in DRAM, for all PEs: each constant once. ``constants`` maps keys to
+    offsets."""
+
+    constants: dict[str, int] = field(default_factory=dict)
+    bytes: int = 0
+
+    def constant(self, key: str, size: int) -> int:
+        """The offset of a constant."""
+        if key not in self.constants:
+            self.constants[key] = self.bytes
+            self.bytes = _align(self.bytes + size, DRAM_ALIGNMENT)
+        return self.constants[key]
+
+
 def slot_bytes(slot: SlotOp) -> int:
     """From one frame's room to the next."""
     return frame_stride(slot.size)
@@ -87,6 +115,7 @@ def plan_memory(compilation: Compilation, *, lanes: bool = True) -> Compilation:
     shards = {op.sym_name.data: op for op in mesh.body.block.ops if isinstance(op, ShardOp)}
     bounds = {name: _pack(shard) for name, shard in shards.items()}
     pes = [PeMemory() for _ in range(mesh.pe_count)]
+    dram = DramMemory()
     by_pe: dict[int, list[PlaceOp]] = {}
     for place in mesh.places:
         by_pe.setdefault(place.pe_index, []).append(place)
@@ -97,14 +126,25 @@ def plan_memory(compilation: Compilation, *, lanes: bool = True) -> Compilation:
         _lay_out_scratch(found, shards, pes[number])
     for place in mesh.places:
         shard = shards[place.template_name]
-        _lay_out(place, shard, pes[place.pe_index], compilation.alignments)
+        _lay_out(place, shard, pes[place.pe_index], dram, compilation.alignments)
+    if dram.bytes >= _MAX_DRAM_BYTES:
+        raise MappingError(
+            f"weights take {dram.bytes} bytes of DRAM; offsets there reach {_MAX_DRAM_BYTES - 1}: "
+            "use a smaller model"
+        )
     for channel in mesh.channels:
         if not channel.is_input:
             size = channel_bytes(mesh, channel) * int(channel.depth.value.data)
             channel.at = IntegerAttr(pes[channel.pe_index].take(size), i64)
     _add_programs(mesh, shards, compilation.devices)
     module.verify()
-    facts = {**compilation.facts, "memory": pes, "packing": bounds, "lanes": most_lanes}
+    facts = {
+        **compilation.facts,
+        "memory": pes,
+        "dram": dram,
+        "packing": bounds,
+        "lanes": most_lanes,
+    }
     return replace(compilation, module=module, facts=facts)
 
 
@@ -149,20 +189,28 @@ def _lay_out_scratch(
             place.scratch_at = IntegerAttr(at, i64)
 
 
-def _lay_out(place: PlaceOp, shard: ShardOp, pe: PeMemory, alignments: Mapping[str, int]) -> None:
+def _lay_out(
+    place: PlaceOp,
+    shard: ShardOp,
+    pe: PeMemory,
+    dram: DramMemory,
+    alignments: Mapping[str, int],
+) -> None:
     depths = values_of(place.depths)
     slots = shard.of_type(SlotOp)
     place.slots_at = integers(
         [pe.take(slot_bytes(slot) * d) for slot, d in zip(slots, depths, strict=True)]
     )
     sizes = {int(c.index.value.data): c.size for c in shard.of_type(ConstantOp)}
+    stored = {int(c.index.value.data): c.size for c in shard.of_type(StoredOp)}
     # A constant that only gave a view its shape has no bytes here.
-    place.constants_at = integers(
-        [
-            pe.constant(key.data, sizes[i], alignments.get(key.data, 1)) if i in sizes else 0
-            for i, key in enumerate(place.constants)
-        ]
-    )
+    addresses = [0] * len(place.constants)
+    for i, key in enumerate(place.constants):
+        if i in sizes:
+            addresses[i] = pe.constant(key.data, sizes[i], alignments.get(key.data, 1))
+        elif i in stored:
+            addresses[i] = dram.constant(key.data, stored[i])
+    place.constants_at = integers(addresses)
 
 
 def _add_programs(

@@ -24,6 +24,7 @@ from weft.dialects.pe import (
     ResultOp,
     ShardOp,
     SlotOp,
+    StoredOp,
     TaskOp,
     bytes_type,
 )
@@ -37,7 +38,9 @@ from weft.kernels.view import ITEM_BYTES, Pointer, View, contiguous_strides
 from weft.machines.model import CostData
 from weft.transforms.borders import fill_border, with_border
 from weft.transforms.compilation import Compilation
-from weft.transforms.device_jobs import BUFFERS, jobs_of
+from weft.transforms.dram_loads import DramLoader, copier
+from weft.transforms.device_jobs import BUFFERS, LayerJobs, jobs_of
+from weft.transforms.weight_chunks import MOST_ROOM, chunks_of
 
 _Work = KernelCall | Launch | Await
 
@@ -73,6 +76,14 @@ class _ConstantBase:
     size: int
 
 
+@dataclass(frozen=True)
+class _StoredBase:
+    """A constant in DRAM, with what lies behind it up to a whole number of words."""
+
+    index: int
+    size: int
+
+
 @dataclass
 class _Task:
     label: str
@@ -97,6 +108,8 @@ class _Lowering:
         self.graph = graph
         self.devices = devices
         self.cost = cost
+        copies = copier(devices)
+        self.loader = DramLoader(copies) if copies is not None else None
         self.views: dict[SSAValue, View] = {}
         self.borders: dict[SSAValue, Border] = {}
         self.slots: list[View] = []
@@ -139,10 +152,23 @@ class _Lowering:
             self.add_input(name.data, argument)
         for op in block.ops:
             if isinstance(op, Constant):
-                self.views[op.result] = _constant_view(op)
+                self.views[op.result] = self.constant(op)
             elif isinstance(op, Stage):
                 self.add_stage(op)
         self.add_results()
+
+    def constant(self, op: Constant) -> View:
+        shape, dtype = shape_of(op.result), dtype_of(op.result.type)
+        number, size = int(op.key.data), elements(op.result) * ITEM_BYTES[dtype]
+        base: _ConstantBase | _StoredBase = _ConstantBase(number, size)
+        if op.stored is not None:
+            base = _StoredBase(number, self.loads.rounded(size))
+        return View(base, 0, shape, contiguous_strides(shape), dtype)
+
+    @property
+    def loads(self) -> DramLoader:
+        assert self.loader is not None
+        return self.loader
 
     def add_input(self, name: str, value: SSAValue) -> None:
         border = self.wanted_border(value)
@@ -179,14 +205,49 @@ class _Lowering:
         """Of all images and groups, which take the same room for sums in turn."""
         assert self.cost is not None
         made = jobs_of(op, inputs, out, self.devices[int_of(op.device)], self.cost)
-        size = max(jobs.sums_bytes for jobs in made)
-        sums = [self.workspace(f"{op.label.data}.sums{i}", size) for i in range(BUFFERS)]
+        if isinstance(inputs[1].base, _StoredBase):
+            return self.streamed(op, made)
+        sums = self.sums(op, made)
         return [item for jobs in made for item in jobs.work(sums)]
+
+    def sums(self, op: DeviceStage, made: Sequence[LayerJobs]) -> list[View]:
+        """Room for the sums of two tiles."""
+        size = max(jobs.sums_bytes for jobs in made)
+        return [self.workspace(f"{op.label.data}.sums{i}", size) for i in range(BUFFERS)]
+
+    def streamed(self, op: DeviceStage, made: Sequence[LayerJobs]) -> list[_Work]:
+        """With weights from DRAM: those of some channels are there while the next come, where there
+        is room for both."""
+        chunks = [c for jobs in made for c in chunks_of(jobs, self.loads.alignment)]
+        size = max(chunk.bytes for chunk in chunks)
+        is_double = len(chunks) > 1 and 2 * size <= MOST_ROOM
+        rooms = [
+            View(_Buffer(f"{op.label.data}.weights{i}", size), 0, (size,), (1,), "int8")
+            for i in range(1 + is_double)
+        ]
+        self.buffers += [room.base for room in rooms]
+        jobs_in = [c.jobs_in(rooms[i % len(rooms)]) for i, c in enumerate(chunks)]
+        sums = self.sums(op, jobs_in)
+        work: list[_Work] = []
+        for number, (chunk, jobs) in enumerate(zip(chunks, jobs_in, strict=True)):
+            loads: list[_Work] = []
+            for source, target, count in chunk.copies(jobs):
+                loads += self.loads.load(source, target, count, op.label.data, str(number))
+            # Awaited before the last tile of the chunk before: the device need not stop for it.
+            at = len(work) - (jobs.work_of_tile if work and is_double else 0)
+            work[at:at] = loads
+            work += jobs.work(sums, f" of chunk {number}" if len(chunks) > 1 else "")
+        return work
 
     def operand(self, op: Stage, index: int, task: _Task) -> View:
         """The view of an operand in the layout that the stage asks for, copied if need be."""
         value = op.operands[index]
         view = self.views[value]
+        if isinstance(view.base, _StoredBase) and not isinstance(op, DeviceStage):
+            room = _Buffer(f"{task.label}.weights", view.base.size)
+            self.buffers.append(room)
+            task.calls += self.loads.load(view.pointer, Pointer(room), view.base.size, task.label)
+            return replace(view, base=room)
         border = op.border(index)
         if border is not None and not self.serves(value, border):
             padded = self.allocate(f"{task.label}.padded", value, border)
@@ -249,6 +310,8 @@ class _Lowering:
         for base in dict.fromkeys(p.base for p in pointers):
             if isinstance(base, _ConstantBase):
                 memory[base] = ConstantOp(base.index, base.size)
+            elif isinstance(base, _StoredBase):
+                memory[base] = StoredOp(base.index, base.size)
         ops = list(memory.values())
         for view in self.results:
             slot = memory[view.base].results[0]
@@ -263,12 +326,6 @@ class _Lowering:
         if any(isinstance(item, Await) for task in self.tasks for item in task.calls):
             found[AWAIT.name] = AWAIT
         return found
-
-
-def _constant_view(op: Constant) -> View:
-    shape, dtype = shape_of(op.result), dtype_of(op.result.type)
-    base = _ConstantBase(int(op.key.data), elements(op.result) * ITEM_BYTES[dtype])
-    return View(base, 0, shape, contiguous_strides(shape), dtype)
 
 
 def _view_properties(view: View) -> dict[str, Attribute]:

@@ -96,7 +96,8 @@ weft_status_t weft_pe_deliver_credit(weft_pe_t *pe, uint32_t epoch, uint32_t sen
 /* --- what a port or a supervisor may say and ask: any context -------------------------------- */
 
 /* Ends the work of this PE with `fault`, which becomes sticky unless there is one already: a memory
- * error, a device's failure, an order to stop. A step that runs meanwhile is finished first.
+ * error, a device's failure, an order to stop. A step that runs meanwhile goes on, but not beyond a
+ * launch.
  * WEFT_E_ARGUMENT if `fault` is not an error. */
 weft_status_t weft_pe_fail(weft_pe_t *pe, weft_status_t fault);
 

@@ -81,10 +81,10 @@ def test_run_by_the_clock(weft_command: Callable, tiny: Path, given: Path) -> No
     report = json.loads(weft_command(*command, "--json").out)
     native = json.loads(weft_command(*command[:-4], "--frames", 20, "--json").out)
     keys = {"is_steady", "frames_under_way", "prediction_error", "latency_s", "simulated_s"}
-    assert set(report) == set(native) | keys | {"pes", "links", "network"}
+    assert set(report) == set(native) | keys | {"pes", "devices", "links", "network"}
     assert report["output_sha256"] == native["output_sha256"]
     assert report["measured_fps"] == pytest.approx(report["predicted_fps"], rel=1e-5)
-    assert report["is_steady"] and report["links"] == []
+    assert report["is_steady"] and report["links"] == report["devices"] == []
     assert report["latency_s"]["mean"] <= report["latency_s"]["max"] < report["simulated_s"]
     stalls = dict.fromkeys(("input", "credit", "device", "network"), 0.0)
     assert report["pes"] == [{"pe": "(0,0).0", "utilisation": 1.0, "stalls": stalls}]

@@ -172,3 +172,39 @@ def test_nothing_helps_a_step_that_overflows_alone() -> None:
     rows = split_reduction(weights, INT8, Accumulator(24, saturates=False), axis=1)
     # A row is 60 * 128 * 127 = 975,360; eight of them are within 2^23.
     assert rows == [(0, 8), (8, 16), (16, 24), (24, 30)]
+
+
+@many
+@given(matrices(), st.sampled_from([1, 2, 4]), st.integers(1, 12), st.sampled_from([12, 14, 24]))
+def test_parts_are_as_long_and_begin_where_they_may(
+    weights: np.ndarray, multiple: int, most: int, bits: int
+) -> None:
+    kind = Accumulator(bits, saturates=True)
+    taps = weights.shape[1]
+    parts = split_reduction(weights, INT8, kind, multiple=multiple, most=most)
+    if parts is None:  # there is a place from which no part that may be is right
+        assert any(
+            start + multiple <= taps
+            and (most < multiple or overflows(weights[:, start : start + multiple], INT8, kind))
+            for start in range(0, taps, multiple)
+        ) or any(overflows(weights[:, start:], INT8, kind) for start in range(0, taps, multiple))
+        return
+    assert [start for start, _ in parts] == [0, *(stop for _, stop in parts[:-1])]
+    assert parts[-1][1] == taps
+    for start, stop in parts:
+        assert start % multiple == 0 and 0 < stop - start <= most
+        assert not overflows(weights[:, start:stop], INT8, kind)
+
+
+def test_parts_are_the_fewest() -> None:
+    weights = np.ones((2, 1, 1, 70), np.int8)
+    wide = Accumulator(32, saturates=False)
+    assert split_reduction(weights, INT8, wide, 3, most=32) == [(0, 32), (32, 64), (64, 70)]
+    assert split_reduction(weights, INT8, wide, 3, most=35) == [(0, 35), (35, 70)]
+    assert split_reduction(weights, INT8, wide, 3, most=35, multiple=4) == [
+        (0, 32),
+        (32, 64),
+        (64, 70),
+    ]
+    assert split_reduction(weights, INT8, wide, 3, most=70, multiple=16) == [(0, 70)]
+    assert split_reduction(weights, INT8, wide, 3, most=3, multiple=4) is None

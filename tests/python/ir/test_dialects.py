@@ -1,19 +1,21 @@
-"""The ``stages`` and ``pe`` dialects as text: reading, printing, and what their verifiers say."""
+"""The ``stages``, ``pe`` and ``accel`` dialects as text: reading, printing, what verifiers say."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.exceptions import ParseError, VerifyException
 
 from ir.text import EXAMPLE_NAMES, FILES, broken, example, parse, printed
+from weft.dialects.accel import ACCEL
 from weft.dialects.fabric import FABRIC
 from weft.dialects.pe import PE, BufferOp, ShardOp
 from weft.dialects.stages import ALL, STAGES
 
 EVERY_STAGE = example("stages")
 SHARD = example("shard")
+JOBS = example("jobs")
 
 
 def _round_trip(text: str) -> None:
@@ -32,7 +34,7 @@ def test_round_trip_of_files(path: Path) -> None:
 
 def test_every_op_has_an_example() -> None:
     texts = "".join(printed(parse(example(name)), generic=True) for name in EXAMPLE_NAMES)
-    for op in (*STAGES.operations, *PE.operations, *FABRIC.operations):
+    for op in (*STAGES.operations, *PE.operations, *ACCEL.operations, *FABRIC.operations):
         assert f'"{op.name}"' in texts
     assert {op.name for op in ALL} < {op.name for op in STAGES.operations}
 
@@ -164,6 +166,40 @@ SHARD_MISTAKES = [
 def test_shard_mistakes(old: str, new: str, message: str) -> None:
     with pytest.raises(VerifyException, match=message):
         parse(broken(SHARD, old, new))
+
+
+JOB_MISTAKES = [
+    ("[8, 64, 32] with [1", "[8, 64] with [1", "one byte offset and one span a pointer"),
+    ("+ [8, 0, 32]", "+ [8, 0]", "one byte offset and one span a pointer"),
+    ("+ [8, 0, 32]", "+ [9, 0, 32]", "launch_b: 8 bytes from 9 of a buffer of 16"),
+    ("+ [8, 0, 32]", "+ [8, -1, 32]", "launch_b: 64 bytes from -1 of a buffer of 64"),
+    ("[8, 64, 32] with [1", "[8, 64, 0] with [1", "launch_a: 0 bytes from 0 of a buffer of 64"),
+    ("[8, 64, 32] with [1", "[8, 65, 32] with [1", "launch_a: 65 bytes from 0 of a buffer of 64"),
+    ("[4294967295]", "[4294967296]", "launch_b: a number does not fit in 32 bits"),
+    ("    accel.await %5\n", "", "nobody awaits a job of task 0"),
+    ("accel.await %5", "accel.await %4", "several await a job of task 0"),
+    ("accel.yield %6, %7", "accel.yield %6, %6", "several await job 0:0"),
+    ("accel.yield %6, %7", "accel.yield %6", "nobody awaits job 0:1"),
+    ("  pe.task", "  %8 = pe.task", None),
+    ('"0" macs 0 {', '"0" macs 0 -> !accel.token {', "task 0 gives 1 tokens"),
+    ("    accel.yield %6, %7\n", "", "nobody awaits job 0:0"),
+    ("%4, %5 = pe.task", "%4 = pe.task", None),
+    ("over [64, 16]", "over [64]", "one span a pointer"),
+    ("over [64, 16]", "over [64, 17]", "requantize: 17 bytes from 0 of a buffer of 16"),
+    ("over [64, 16]", "over [64, -2]", "requantize: -2 bytes from 0 of a buffer of 16"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), JOB_MISTAKES)
+def test_job_mistakes(old: str, new: str, message: str | None) -> None:
+    with pytest.raises(VerifyException if message else ParseError, match=message):
+        parse(broken(JOBS, old, new))
+
+
+def test_a_span_may_be_the_whole_memory() -> None:
+    parse(broken(JOBS, "over [64, 16]", "over [-1, 16]"))
+    with pytest.raises(VerifyException, match="launch_a: -1 bytes"):
+        parse(broken(JOBS, "[8, 64, 32] with [1", "[-1, 64, 32] with [1"))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from xdsl.dialects.scf import Scf
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 
+from weft.dialects.accel import ACCEL
 from weft.dialects.fabric import FABRIC
 from weft.dialects.pe import PE
 from weft.dialects.stages import STAGES
@@ -23,11 +24,15 @@ HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
 GRAPHS = HERE / "graphs"
 EXAMPLES = HERE / "examples"
-EXAMPLE_NAMES = ("stages", "packed", "shard", "mesh", "planned")
+EXAMPLE_NAMES = ("stages", "packed", "offloaded", "shard", "jobs", "mesh", "planned")
+#: What passes make of graphs on PEs with devices.
+DEVICE_GRAPHS = HERE / "device_graphs"
+DEVICE_GOLDEN = GOLDEN / "devices"
+_FOLDERS = (EXAMPLES, GRAPHS, GOLDEN, DEVICE_GRAPHS, DEVICE_GOLDEN)
 #: Everything that the dialects can say.
-FILES = sorted(path for folder in (EXAMPLES, GRAPHS, GOLDEN) for path in folder.glob("*.mlir"))
+FILES = sorted(path for folder in _FOLDERS for path in folder.glob("*.mlir"))
 
-_DIALECTS = (Builtin, Func, Scf, MemRef, Arith, STAGES, PE, FABRIC)
+_DIALECTS = (Builtin, Func, Scf, MemRef, Arith, STAGES, PE, ACCEL, FABRIC)
 
 
 def parse(text: str) -> ModuleOp:

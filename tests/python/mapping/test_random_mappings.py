@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from support import strategies_movement as movement
 from support import strategies_networks
 from support.meshes import build, random_mapping, roomy_machine, simplest_mapping, stage_graph
 from support.onnx_networks import random_network
-from weft.machines import Machine
+from weft.machines import DeviceUse, Machine
 from weft.program import Program
 
 
@@ -44,15 +45,38 @@ def stream(program: Program, frames: list[Any], threads: int | None) -> list[tup
         return [r if isinstance(r, tuple) else (r,) for r in results]
 
 
-def check(model: bytes, inputs: list[Any], machine: Machine, seed: int) -> None:
+def with_random_devices(machine: Machine, rng: np.random.Generator) -> Machine:
+    """A third of the PEs has an array, a third another one behind a device of no use, and a third
+    has none."""
+    (usual,) = machine.classes.values()
+    arrays = []
+    for name in ("first", "second"):
+        options = {
+            "accumulator_bits": int(rng.choice((24, 29, 32))),
+            "overflow": str(rng.choice(("wrap", "saturate"))),
+            "subtracts_zero_points": bool(rng.integers(2)),
+        }
+        arrays.append(DeviceUse(name, "mac_array", tuple(options.items())))
+    devices = {"one": arrays[:1], "two": [DeviceUse("idle", "null"), arrays[1]]}
+    others = {n: replace(usual, name=n, devices=tuple(used)) for n, used in devices.items()}
+    kinds = [usual.name, *others]
+    exceptions = {pe: str(rng.choice(kinds)) for pe in machine.usable()}
+    return replace(machine, classes=machine.classes | others, exceptions=exceptions)
+
+
+def check(
+    model: bytes, inputs: list[Any], machine: Machine, seed: int, *, devices: bool = False
+) -> None:
     rng = np.random.default_rng(seed)
+    target = with_random_devices(machine, rng) if devices else machine
     stages = stage_graph(model)
     mapping = random_mapping(stages, machine, int(rng.integers(1, 17)), 5, rng)
     frames = [inputs[i % len(inputs)] for i in range(max(len(inputs), int(rng.integers(1, 33))))]
     with tempfile.TemporaryDirectory() as name:
         whole = build(stages, machine, simplest_mapping(stages, machine), Path(name) / "whole")
-        mapped = build(stages, machine, mapping, Path(name) / "mapped")
+        mapped = build(stages, target, mapping, Path(name) / "mapped")
         assert len(whole.pes) == 1
+        assert bool(mapped.manifest["offload"]) == devices
         expected = stream(whole, inputs, None)
         got = stream(mapped, frames, int(rng.integers(0, 5)))
     assert len(got) == len(frames)
@@ -65,6 +89,12 @@ def check(model: bytes, inputs: list[Any], machine: Machine, seed: int) -> None:
 @given(case=strategies_networks.networks(), seed=single.seeds)
 def test_networks(machine: Machine, case: single.Case, seed: int) -> None:
     check(case.model, case.input_sets, machine, seed)
+
+
+@settings(max_examples=1 + settings().max_examples)
+@given(case=strategies_networks.networks(), seed=single.seeds)
+def test_networks_on_devices(machine: Machine, case: single.Case, seed: int) -> None:
+    check(case.model, case.input_sets, machine, seed, devices=True)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])

@@ -105,12 +105,14 @@ static weft_status_t step(weft_pe_t *pe)
 
 static const weft_program_t *const programs[] = {{&p0_program}};
 
-__attribute__((visibility("default"))) const weft_host_library_t weft_host_library = {{
-    {version}, 1u, programs, sizeof(weft_pe_t), weft_runtime_hash, weft_status_string,
-    weft_pe_init, step, weft_pe_fail, weft_pe_where, weft_pe_waits_for, weft_pe_deliver_arrival,
-    weft_pe_deliver_credit, weft_pe_channel_acquire, weft_pe_channel_publish,
-    weft_pe_channel_observe, weft_pe_channel_release, weft_pe_devices_init,
-    weft_device_last_error}};
+/* The library's own table, but for the step function and the version. */
+#define weft_pe_step step
+enum {{ its_version = {version} }};
+#undef WEFT_HOST_LIBRARY_VERSION
+#define WEFT_HOST_LIBRARY_VERSION its_version
+
+__attribute__((visibility("default"))) const weft_host_library_t weft_host_library =
+    WEFT_HOST_LIBRARY(programs, 1u);
 """
 
 HASH = runtime_hash(runtime_folder())

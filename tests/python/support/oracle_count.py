@@ -8,13 +8,17 @@ the smallest.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from support.tflm import run_tflm_batch
+
+if TYPE_CHECKING:
+    from weft.program import Program
 
 MACHINE = "single-m4-1m"
 
@@ -43,12 +47,14 @@ def check_against_oracle(
     input_sets: Sequence[Sequence[np.ndarray]],
     labels: Sequence[str],
     machine: str = MACHINE,
-) -> None:
-    """Compiles the model once and compares all its outputs for every set of inputs.
+    **options: Any,
+) -> Program:
+    """Compiles the model once, with the ``options`` of ``weft.compile``, and compares all its
+    outputs for every set of inputs. Gives the program.
 
     The labels say, for each output, what made it; they head the message of a difference."""
     expected = run_tflm_batch(model, input_sets)
-    actual = _run_weft(model, input_sets, machine)
+    program, actual = _run_weft(model, input_sets, machine, options)
     try:
         for number, results in enumerate(zip(actual, expected, strict=True)):
             for index, (got, wanted) in enumerate(zip(*results, strict=True)):
@@ -56,6 +62,7 @@ def check_against_oracle(
     except AssertionError:
         _keep(labels[0].split()[0].strip(","), model, input_sets, expected)
         raise
+    return program
 
 
 def totals() -> tuple[int, int]:
@@ -94,14 +101,17 @@ def _keep(
 
 
 def _run_weft(
-    model: bytes, input_sets: Sequence[Sequence[np.ndarray]], machine: str
-) -> list[list[np.ndarray]]:
+    model: bytes,
+    input_sets: Sequence[Sequence[np.ndarray]],
+    machine: str,
+    options: Mapping[str, Any],
+) -> tuple[Program, list[list[np.ndarray]]]:
     # Imported here: the tests of the oracle itself run without Weft.
     import weft
 
-    program = weft.compile(model, machine=machine)
+    program = weft.compile(model, machine=machine, **options)
     with program.open(engine="native") as session:
-        return [_as_list(session.run(_argument(inputs))) for inputs in input_sets]
+        return program, [_as_list(session.run(_argument(inputs))) for inputs in input_sets]
 
 
 def _argument(inputs: Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:

@@ -171,3 +171,12 @@ def test_pointers_count_bytes(dtype: str, size: int) -> None:
     assert (view.item_bytes, ITEM_BYTES[dtype]) == (size, size)
     assert view.pointer == Pointer("base", 7 * size)
     assert view.at(1).pointer == Pointer("base", 10 * size)
+
+
+def test_views_are_aligned_if_all_their_runs_are() -> None:
+    assert _view((2, 4, 8), (32, 8, 1), 16).is_aligned(8)
+    assert not _view((2, 4, 8), (32, 8, 1), 12).is_aligned(8)
+    assert not _view((2, 4, 8), (36, 8, 1), 16).is_aligned(8)
+    assert _view((1, 4, 8), (36, 8, 1), 16).is_aligned(8)  # there is no second row
+    assert _view((7,), (1,), 4).is_aligned(4)
+    assert View("memory", 1, (3, 3), (2, 1), "int32").is_aligned(4)

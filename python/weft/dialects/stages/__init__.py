@@ -10,6 +10,7 @@ from xdsl.ir import Dialect
 
 from weft.dialects.stages.base import Constant, Stage, StageGraph, StageOutput
 from weft.dialects.stages.conv import Conv2dStage, DenseStage, DepthwiseStage
+from weft.dialects.stages.device import DeviceConv2dStage, DeviceDenseStage
 from weft.dialects.stages.elementwise import (
     BinaryStage,
     ExtremumStage,
@@ -46,6 +47,8 @@ ALL: tuple[type[Stage], ...] = (
     Conv2dStage,
     DenseStage,
     DepthwiseStage,
+    DeviceConv2dStage,
+    DeviceDenseStage,
     ExtremumStage,
     FloatBinaryStage,
     FloatPoolStage,

@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import (
     Signedness,
     StringAttr,
     TensorType,
+    UnitAttr,
     i64,
 )
 from xdsl.ir import Attribute, SSAValue
@@ -24,6 +25,7 @@ from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
     irdl_op_definition,
+    opt_prop_def,
     prop_def,
     region_def,
     result_def,
@@ -116,14 +118,16 @@ class StageOutput(IRDLOperation):
 
 @irdl_op_definition
 class Constant(IRDLOperation):
-    """A tensor whose data lie beside the module, under ``key``."""
+    """A tensor whose data lie beside the module, under ``key``. ``stored`` says that they are in
+    DRAM, out of the PE's reach until they are copied."""
 
     name = "stages.constant"
     key = prop_def(StringAttr)
+    stored = opt_prop_def(UnitAttr)
     result = result_def(TensorType)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "$key attr-dict `:` type($result)"
+    assembly_format = "$key (`stored` $stored^)? attr-dict `:` type($result)"
 
 
 class Stage(IRDLOperation):

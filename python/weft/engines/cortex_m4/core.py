@@ -70,13 +70,19 @@ def _address_of(name: str) -> int:
 
 
 class Core(ImageMemory):
-    """A core whose memory is ``memory``, (origin, bytes) pairs, loaded with the image ``elf``.
+    """A core whose memory is ``memory``, (origin, bytes) pairs, loaded with the image ``elf``, and
+    ``shared``, (origin, view) pairs.
 
     Its memory is this process's: who holds a view of it sees what the core writes.
     """
 
-    def __init__(self, elf: Path, memory: Sequence[tuple[int, int]]) -> None:
-        super().__init__(elf, memory)
+    def __init__(
+        self,
+        elf: Path,
+        memory: Sequence[tuple[int, int]],
+        shared: Sequence[tuple[int, memoryview]] = (),
+    ) -> None:
+        super().__init__(elf, memory, shared)
         self._uc: Any = unicorn.Uc(
             unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
         )

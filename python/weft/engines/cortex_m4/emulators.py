@@ -20,9 +20,15 @@ _VARIABLE = "WEFT_EMULATOR"
 
 
 class MakeCore(Protocol):
-    """Makes a core with an image in its memory, (origin, bytes) pairs."""
+    """Makes a core with an image in its memory, (origin, bytes) pairs, beside memory that it shares
+    with others, (origin, view) pairs."""
 
-    def __call__(self, elf: Path, memory: Sequence[tuple[int, int]]) -> Core | QemuCore: ...
+    def __call__(
+        self,
+        elf: Path,
+        memory: Sequence[tuple[int, int]],
+        shared: Sequence[tuple[int, memoryview]] = (),
+    ) -> Core | QemuCore: ...
 
 
 @dataclass(frozen=True)

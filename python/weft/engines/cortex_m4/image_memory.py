@@ -15,6 +15,8 @@ from elftools.elf.sections import SymbolTableSection
 EXITS = ("weft_port_wait", "weft_image_stop")
 # Memory holds anything at power-on; a zero that nobody wrote must not help.
 _FILLING = 0xA5
+#: What emulators map memory in multiples of.
+PAGE_BYTES = 4096
 
 
 class CoreError(RuntimeError):
@@ -22,13 +24,20 @@ class CoreError(RuntimeError):
 
 
 class ImageMemory:
-    """``memory``, (origin, bytes) pairs, loaded with the image ``elf``.
+    """``memory``, (origin, bytes) pairs, loaded with the image ``elf``; beside it, ``shared`` is
+    memory that others have, too: (origin, view) pairs.
 
     It is memory of this process: who holds a view of it sees what is written.
     """
 
-    def __init__(self, elf: Path, memory: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        elf: Path,
+        memory: Sequence[tuple[int, int]],
+        shared: Sequence[tuple[int, memoryview]] = (),
+    ) -> None:
         self._views = [(origin, new_memory(size, _FILLING)) for origin, size in memory]
+        self._views += shared
         with elf.open("rb") as stream:
             file = ELFFile(stream)
             for segment in file.iter_segments("PT_LOAD"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from weft.engines.cortex_m4.mail import BOX, MESSAGE_WORDS, RING_MESSAGES, WRITE
 
 # How long a core runs at a time: long enough to cost nothing, and short enough for a deadline.
 SLICE_INSTRUCTIONS = 10_000_000
+
+#: Where cores see DRAM: away from the memory of PEs, and where QEMU's board has memory.
+DRAM_START = 0x21000000
 
 # Offsets in weft_pe_t on a 32-bit core; in weft_program_t; size of a weft_kernel_t.
 _PE_PROGRAM, _PROGRAM_KERNELS, _PROGRAM_KERNEL_COUNT, _KERNEL_BYTES = 0, 4, 8, 16
@@ -75,10 +79,20 @@ class FaultError(CoreError):
 
 class ImagePe:
     """The PE of the image ``elf``, in memory as ``memory`` says, (origin, bytes) pairs, on a core
-    that ``make_core`` makes."""
+    that ``make_core`` makes; ``dram`` is what it sees of DRAM, if there is any."""
 
-    def __init__(self, elf: Path, memory: Sequence[tuple[int, int]], make_core: MakeCore) -> None:
-        self.core = make_core(elf, memory)
+    def __init__(
+        self,
+        elf: Path,
+        memory: Sequence[tuple[int, int]],
+        make_core: MakeCore,
+        dram: memoryview | None = None,
+    ) -> None:
+        self.core = make_core(elf, memory, [] if dram is None else [(DRAM_START, dram)])
+        if dram is not None:
+            with suppress(KeyError):  # an image that never reads it has no window
+                window = struct.pack("<2I", DRAM_START, len(dram))
+                self.core.write(self.core.symbol("weft_image_dram"), window)
         self._mail = self.core.symbol("weft_image_mail")
         tables = self.core.symbol("weft_pe_tables")
         #: Arena and counters themselves, not copies.

@@ -38,7 +38,8 @@ _WRITTEN = (
 
 
 class QemuCore(ImageMemory):
-    """A core whose memory is ``memory``, (origin, bytes) pairs, loaded with the image ``elf``.
+    """A core whose memory is ``memory``, (origin, bytes) pairs, loaded with the image ``elf``, and
+    ``shared``, (origin, view) pairs, which it only reads.
 
     Views of its memory are of the copy, which is true whenever the core does not run. Raises
     ``CoreError`` if the board has no memory there, or if QEMU does not start.
@@ -48,9 +49,14 @@ class QemuCore(ImageMemory):
     instructions: int | None = None
     overflow_at = 0
 
-    def __init__(self, elf: Path, memory: Sequence[tuple[int, int]]) -> None:
-        super().__init__(elf, memory)
-        for origin, size in memory:
+    def __init__(
+        self,
+        elf: Path,
+        memory: Sequence[tuple[int, int]],
+        shared: Sequence[tuple[int, memoryview]] = (),
+    ) -> None:
+        super().__init__(elf, memory, shared)
+        for origin, size in [*memory, *((origin, len(view)) for origin, view in shared)]:
             if not any(o <= origin and origin + size <= o + s for o, s in _MEMORY):
                 raise CoreError(f"the board {_BOARD} has no memory of {size} bytes at {origin:#x}")
         self._gdb = _start(self, elf)

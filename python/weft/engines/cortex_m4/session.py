@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from weft import _native
 from weft.engines.cortex_m4.counts import Counts, Place
 from weft.engines.cortex_m4.emulators import Emulator, find_emulator
-from weft.engines.cortex_m4.image_memory import CoreError
-from weft.engines.cortex_m4.image_pe import ImagePe, StoppedError
+from weft.engines.cortex_m4.image_memory import PAGE_BYTES, CoreError, new_memory
+from weft.engines.cortex_m4.image_pe import DRAM_START, ImagePe, StoppedError
 from weft.engines.cortex_m4.images import linked_pes
 from weft.engines.cortex_m4.mail import Node
 from weft.engines.cortex_m4.native_pe import NativePe, take_signals
 from weft.engines.cortex_m4.network import Network
 from weft.engines.flow import StreamSession
-from weft.engines.native import new_stream
+from weft.engines.native import dram_bytes, new_stream
 from weft.engines.program_session import End
 from weft.engines.waits import describe_waits, stages_text
 from weft.errors import EngineError
@@ -45,10 +45,11 @@ class MachineCodeSession(StreamSession):
         program = self.program
         rows = program.manifest["pes"]
         self._pes: dict[int, ImagePe] = {}
+        dram = self._dram()
         try:
             for number, linked in self._linked.items():
                 memory = [(region.origin, region.length) for region in linked.memory]
-                self._pes[number] = ImagePe(linked.elf, memory, emulator.core)
+                self._pes[number] = ImagePe(linked.elf, memory, emulator.core, dram)
         except CoreError as error:
             self._close_cores()
             raise EngineError(f"{emulator.name} cannot run an image: {error}") from error
@@ -86,6 +87,21 @@ class MachineCodeSession(StreamSession):
         if not names:
             raise EngineError("no PE is to run as machine code: use the engine native")
         return sorted({numbers[name] for name in names})
+
+    def _dram(self) -> memoryview | None:
+        """What all PEs see of DRAM; None if nothing is there."""
+        data = dram_bytes(self.program)
+        if data is None:
+            return None
+        for region in (region for linked in self._linked.values() for region in linked.memory):
+            if region.origin < DRAM_START + len(data) and DRAM_START < region.origin + region.length:
+                raise EngineError(
+                    f"the engine cortex-m4 has DRAM at {DRAM_START:#x}, where PEs have their memory "
+                    f"{region.name}: use the engine native"
+                )
+        view = new_memory(-(-len(data) // PAGE_BYTES) * PAGE_BYTES, 0)
+        view[: len(data)] = data
+        return view
 
     def _start(self, number: int, pe: ImagePe) -> None:
         """Runs the start-up code, which ends with the first sleep."""

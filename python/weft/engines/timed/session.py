@@ -10,6 +10,7 @@ from typing import Any
 from weft.engines.native import DEVICE_SECONDS, new_stream
 from weft.engines.program_session import ProgramSession
 from weft.engines.session import Array
+from weft.engines.timed.devices import Span
 from weft.engines.timed.figures import figures
 from weft.engines.timed.pes import Cause
 from weft.engines.timed.simulation import Simulation
@@ -66,6 +67,23 @@ class TimedSession(ProgramSession):
             if row["program"] is not None
         }
         return figures(self._simulation, names, self._tick_hz, self.program.predicted_fps)
+
+    def record(self) -> None:
+        """Begins to keep ``spans``; what was kept before is forgotten."""
+        assert self._simulation is not None
+        self._simulation.devices.spans = []
+
+    @property
+    def spans(self) -> list[Span]:
+        """When cores and devices were busy with what, since ``record``: in ticks, ``tick_hz`` of
+        them a second."""
+        assert self._simulation is not None
+        return list(self._simulation.devices.spans or ())
+
+    @property
+    def tick_hz(self) -> int:
+        """Ticks of the clock a second."""
+        return self._tick_hz
 
     def _begin(self) -> int:
         """Ends what earlier calls left under way; the number of the call that begins."""

@@ -79,6 +79,7 @@ class Simulation:
         said, begun = self._stream.take_signals(), self._stream.take_jobs()
         if stepped is None:
             self._send(said)  # before it failed
+            self.devices.begin(begun)  # those that it found while it waited
             return
         shard, task, is_last = stepped
         pe.begin(now)
