@@ -94,7 +94,7 @@ class MachineCodeSession(StreamSession):
         if data is None:
             return None
         for region in (region for linked in self._linked.values() for region in linked.memory):
-            if region.origin < DRAM_START + len(data) and DRAM_START < region.origin + region.length:
+            if region.origin < DRAM_START + len(data) and region.origin + region.length > DRAM_START:
                 raise EngineError(
                     f"the engine cortex-m4 has DRAM at {DRAM_START:#x}, where PEs have their memory "
                     f"{region.name}: use the engine native"

@@ -101,12 +101,27 @@ def summary(found: Mapping[str, Any]) -> str:
         f"latency {latency['mean'] * 1e3:.4g} ms, at most {latency['max'] * 1e3:.4g} ms",
         f"PE {busiest['pe']} busy for {busiest['utilisation']:.1%}",
     ]
+    for device in _busiest_devices(found["devices"]):
+        parts.append(
+            f"{device['device']} of {device['pe']} busy for {device['utilisation']:.1%} and idle "
+            f"for {1 - device['utilisation']:.1%}"
+        )
     if found["prediction_error"] is not None:
         percent = round(100 * found["prediction_error"], 2) + 0.0  # no -0.00
         rate += f", {percent:+.2f}% to the prediction"
     if not found["is_steady"]:
         parts.append("not steady: more frames give a better rate")
     return f"on the machine's clock {rate}; {'; '.join(parts)}"
+
+
+def _busiest_devices(devices: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One of each name."""
+    most: dict[str, Mapping[str, Any]] = {}
+    for device in devices:
+        other = most.setdefault(device["device"], device)
+        if device["utilisation"] > other["utilisation"]:
+            most[device["device"]] = device
+    return list(most.values())
 
 
 def _pe(pe: TimedPe, name: str, now: int) -> dict[str, Any]:
