@@ -111,18 +111,14 @@ def _comparison(model: dict[str, Any]) -> list[str]:
 
 def devices_text(report: dict[str, Any]) -> str:
     """Of ``weft bench devices``."""
-    layers = table(
-        "layer", "kind", "MACs", "jobs", "array", "core", "one by one", "overlapped", "x", "used"
-    )
+    layers = table("layer", "kind", "MACs", "array", "core", "overlapped", "x", "used")
     for row in report["layers"]:
         layers.add_row(
             f"{row['model']} {row['layer']}",
             row["kind"],
             f"{row['macs']:,}",
-            str(row["jobs"]),
             f"{row['device_cycles']:,}",
             f"{row['core_cycles']:,}",
-            f"{row['sync_cycles']:,}",
             f"{row['overlapped_cycles']:,}",
             f"{row['overlap']:.3f}",
             f"{100 * row['utilisation']:.1f} %",

@@ -57,8 +57,9 @@ class CostData:
     every word to one that a frame has arrived or was consumed. ``job`` is what a device's job costs
     the core that hands it over and hears of its end, ``requantize`` what making a result of a raw
     sum takes, ``rescale`` the same with a rounding or scale for which there is no quick way, and
-    ``requantize_row`` what every row of sums of one channel takes beside that. The defaults are provisional: they stand until they are fitted to counted machine code, as ``weft
-    bench costs`` does it.
+    ``requantize_row`` what every row of sums of one channel takes beside that. The defaults are
+    provisional: they stand until they are fitted to counted machine code, as ``weft bench costs``
+    does it.
     """
 
     mac: float = 4.0

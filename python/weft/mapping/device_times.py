@@ -10,7 +10,7 @@ from math import ceil
 from xdsl.ir import SSAValue
 
 from weft.dialects.accel import YieldOp
-from weft.dialects.pe import ShardOp, StoredOp, TaskOp
+from weft.dialects.pe import ShardOp, TaskOp, dram_bytes
 from weft.kernels.requantize_sums import RequantizeSums, RescaleSums
 from weft.machines.model import CostData
 from weft.mapping.firing_cycles import StageWork
@@ -92,8 +92,4 @@ def shard_times(
 
 def _dram_bytes(tasks: Sequence[TaskOp]) -> int:
     """What jobs copy from DRAM in a firing."""
-    found = 0
-    for launch in (launch for task in tasks for launch in task.launches):
-        spans = zip(launch.pointers, launch.spans.get_values(), strict=True)
-        found += sum(int(span) for memory, span in spans if isinstance(memory.owner, StoredOp))
-    return found
+    return sum(dram_bytes(launch) for task in tasks for launch in task.launches)

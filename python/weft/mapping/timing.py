@@ -50,8 +50,8 @@ class Transfer:
 @dataclass(frozen=True)
 class Timing:
     """What the model of time says of a mesh. Rates in frames a second; ``firings`` of every place,
-    ``transfers`` of every channel; ``dram_bytes`` are those of weights that are copied from DRAM for
-    a frame."""
+    ``transfers`` of every channel; ``dram_bytes`` are those of weights that are copied from DRAM
+    for a frame."""
 
     predicted_fps: float
     guaranteed_fps: float

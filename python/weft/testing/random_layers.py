@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random layers with weights, as stages of a network that has nothing else."""
+"""Random layers with weights, in plain numbers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
-from xdsl.ir import Block, Region, SSAValue
-
-from weft.dialects.stages import Constant, StageGraph, StageOutput
-from weft.dialects.stages.base import tensor_type
-from weft.dialects.stages.conv import Conv2dStage, DenseStage, DepthwiseStage
-from weft.transforms.compilation import Compilation, constant_key
 
 # In turn; convolutions differ in most.
 _KINDS = ("conv2d", "depthwise", "conv2d", "dense")
-_STAGES = {"conv2d": Conv2dStage, "depthwise": DepthwiseStage, "dense": DenseStage}
 # Of a random int8, near enough, to scale sums so that results use most of int8.
 _SPREAD = 74.0
 _WANTED = 60.0
@@ -182,34 +174,3 @@ def _layer(
     limits = {"zero_point": int(rng.integers(-128, 128)), "low": -128, "high": 127}
     constants = weights, bias, multiplier, shift.astype(np.int8)
     return RandomLayer(kind, x_shape, out_shape, constants, {**attributes, **limits})
-
-
-def network(layers: Sequence[RandomLayer]) -> Compilation:
-    """A stage graph with an input and an output for every layer, called by its number."""
-    block = Block(arg_types=[tensor_type(layer.x_shape, "int8") for layer in layers])
-    found: dict[str, NDArray[Any]] = {}
-    results = []
-    for number, (layer, x) in enumerate(zip(layers, block.args, strict=True)):
-        operands: list[SSAValue] = [x]
-        for data in layer.constants:
-            found[constant_key(data)] = data
-            constant = Constant(
-                properties={"key": StringAttr(constant_key(data))},
-                result_types=[tensor_type(data.shape, str(data.dtype))],
-            )
-            block.add_op(constant)
-            operands.append(constant.result)
-        attributes = {**layer.attributes, "label": str(number)}
-        result = tensor_type(layer.out_shape, "int8")
-        stage = _STAGES[layer.kind].make(operands, attributes, result)
-        block.add_op(stage)
-        results.append(stage.result)
-    block.add_op(StageOutput(operands=[results]))
-    names = ArrayAttr(StringAttr(f"x{number}") for number in range(len(layers)))
-    outputs = ArrayAttr(StringAttr(f"y{number}") for number in range(len(layers)))
-    graph = StageGraph(
-        properties={"input_names": names, "output_names": outputs}, regions=[Region(block)]
-    )
-    module = ModuleOp([graph])
-    module.verify()
-    return Compilation(module, found)

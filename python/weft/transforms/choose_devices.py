@@ -44,8 +44,8 @@ _Data = NDArray[Any]
 class Decision:
     """Where a stage of a template runs: ``device`` is a name, or None for the core; then ``reason``
     says why no device has it. ``label`` is its own in the template, a number. ``in_channels`` are
-    those of its operand and ``vectors`` how many of these the weights meet, 0 if it has none; ``parts`` those of the reduction, each for jobs of
-    its own."""
+    those of its operand and ``vectors`` how many of these the weights meet, 0 if it has none;
+    ``parts`` are those of the reduction, each for jobs of its own."""
 
     template: str
     label: str

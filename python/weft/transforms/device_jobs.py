@@ -190,9 +190,7 @@ class LayerJobs:
 
     # --- jobs ---
 
-    def work(
-        self, sums: Sequence[View], where: str = ""
-    ) -> Iterator[Launch | Await | KernelCall]:
+    def work(self, sums: Sequence[View], where: str = "") -> Iterator[Launch | Await | KernelCall]:
         """Tile after tile, one after the other: what of it may overlap is found later. ``sums`` has
         room for those of a tile in each; ``where`` goes behind the tile's number in labels."""
         for number, tile in enumerate(self.division.tiles()):
@@ -248,9 +246,9 @@ class LayerJobs:
             },
         )
         label = (
-            f"{self.stage.label.data}:tile {number}"
+            f"{self.stage.label.data}:{number}"
             if len(self.parts) == 1
-            else (f"{self.stage.label.data}:tile {number}.{index}")
+            else (f"{self.stage.label.data}:{number}.{index}")
         )
         return Launch(call, self.device.index, self.device.cycles(numbers), label)
 

@@ -38,8 +38,8 @@ from weft.kernels.view import ITEM_BYTES, Pointer, View, contiguous_strides
 from weft.machines.model import CostData
 from weft.transforms.borders import fill_border, with_border
 from weft.transforms.compilation import Compilation
-from weft.transforms.dram_loads import DramLoader, copier
 from weft.transforms.device_jobs import BUFFERS, LayerJobs, jobs_of
+from weft.transforms.dram_loads import DramLoader, copier
 from weft.transforms.weight_chunks import MOST_ROOM, chunks_of
 
 _Work = KernelCall | Launch | Await

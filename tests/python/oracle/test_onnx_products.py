@@ -1,5 +1,6 @@
-"""Products of integers in unusual forms, drawn by hypothesis, against ONNX Runtime: two activations,
-uint8 weights of the full range, convolutions of signals, factors and transposed operands of Gemm."""
+"""Products of integers in unusual forms, drawn by hypothesis, against ONNX Runtime: two
+activations, uint8 weights of the full range, convolutions of signals, factors and transposed
+operands of Gemm."""
 
 from __future__ import annotations
 

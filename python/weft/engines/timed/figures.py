@@ -45,13 +45,19 @@ def figures(
             for number, name in names.items()
             for device in simulation.devices.all[number]
         ],
-        "links": [
-            {"link": link.name, "utilisation": _share(min(link.held, now), now)}
-            for link in simulation.outside.links
-            if link.name is not None
-        ],
+        "links": _links(simulation, now),
         "network": _network(simulation, now),
     }
+
+
+def _links(simulation: Simulation, now: int) -> list[dict[str, Any]]:
+    """Those to the outside; DRAM apart, where weights come from there."""
+    held = {link.name: link.held for link in simulation.outside.links if link.name is not None}
+    if simulation.devices.dram.held:
+        held["weights from DRAM"] = simulation.devices.dram.held
+    return [
+        {"link": name, "utilisation": _share(min(ticks, now), now)} for name, ticks in held.items()
+    ]
 
 
 def steady_fps(begun: Sequence[int], ended: Sequence[int], tick_hz: int) -> float | None:
@@ -101,12 +107,27 @@ def summary(found: Mapping[str, Any]) -> str:
         f"latency {latency['mean'] * 1e3:.4g} ms, at most {latency['max'] * 1e3:.4g} ms",
         f"PE {busiest['pe']} busy for {busiest['utilisation']:.1%}",
     ]
+    for device in _busiest_devices(found["devices"]):
+        parts.append(
+            f"{device['device']} of {device['pe']} busy for {device['utilisation']:.1%} and idle "
+            f"for {1 - device['utilisation']:.1%}"
+        )
     if found["prediction_error"] is not None:
         percent = round(100 * found["prediction_error"], 2) + 0.0  # no -0.00
         rate += f", {percent:+.2f}% to the prediction"
     if not found["is_steady"]:
         parts.append("not steady: more frames give a better rate")
     return f"on the machine's clock {rate}; {'; '.join(parts)}"
+
+
+def _busiest_devices(devices: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One of each name."""
+    most: dict[str, Mapping[str, Any]] = {}
+    for device in devices:
+        other = most.setdefault(device["device"], device)
+        if device["utilisation"] > other["utilisation"]:
+            most[device["device"]] = device
+    return list(most.values())
 
 
 def _pe(pe: TimedPe, name: str, now: int) -> dict[str, Any]:
