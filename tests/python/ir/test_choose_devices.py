@@ -86,7 +86,7 @@ def test_a_device_without_lowering_gets_nothing_and_says_so() -> None:
     assert found == []
     assert all(d.device is None for d in decisions)
     (conv,) = (d for d in decisions if d.kind == "conv2d")
-    assert conv.reason == "idle: gets nothing from the compiler, it has no lowering"
+    assert conv.reason == "idle gets nothing from the compiler: it has no lowering"
 
 
 def test_without_devices_nothing_changes() -> None:
@@ -195,7 +195,7 @@ def test_reductions_are_cut_where_accumulators_are_full(options: dict, parts: li
 def test_each_part_is_a_job() -> None:
     (shard,) = (op for op in steps("wide")["overlap"].module.walk() if isinstance(op, ShardOp))
     labels = [job.label.data for task in shard.of_type(TaskOp) for job in task.launches]
-    assert labels[:3] == ["0:tile 0.0", "0:tile 0.1", "0:tile 0.2"]
+    assert labels[:3] == ["0:0.0", "0:0.1", "0:0.2"]
     assert len(labels) % 3 == 0
     (stage,) = (
         op for op in steps("wide")["choose-devices"].module.walk() if isinstance(op, DeviceStage)

@@ -50,7 +50,7 @@ def test_every_family_has_a_golden() -> None:
         for path in folder.glob("*.py")
         for name in re.findall(r"^class ([A-Z]\w+)\(.*(?:Kernel|_Binary)\)", path.read_text(), re.M)
     }
-    bases = {"WindowKernel", "TensorKernel", "HandWritten"}
+    bases = {"WindowKernel", "TensorKernel", "HandWritten", "DeviceLaunch"}
     assert declared - bases == {type(kernel).__name__ for kernel in KERNELS}
 
 
