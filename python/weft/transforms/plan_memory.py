@@ -183,7 +183,7 @@ def _lay_out_scratch(
     for number, lane in enumerate(lanes):
         size = max(shards[place.template_name].scratch_bytes for place in lane)
         at = pe.take(size)
-        pe.scratch_bytes = at + size
+        pe.scratch_bytes = pe.arena_bytes
         for place in lane if len(lanes) > 1 else ():
             place.lane = IntegerAttr(number, i64)
             place.scratch_at = IntegerAttr(at, i64)

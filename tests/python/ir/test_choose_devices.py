@@ -195,7 +195,7 @@ def test_reductions_are_cut_where_accumulators_are_full(options: dict, parts: li
 def test_each_part_is_a_job() -> None:
     (shard,) = (op for op in steps("wide")["overlap"].module.walk() if isinstance(op, ShardOp))
     labels = [job.label.data for task in shard.of_type(TaskOp) for job in task.launches]
-    assert labels[:3] == ["0:0.0", "0:0.1", "0:0.2"]
+    assert labels[:3] == ["0:tile 0.0", "0:tile 0.1", "0:tile 0.2"]
     assert len(labels) % 3 == 0
     (stage,) = (
         op for op in steps("wide")["choose-devices"].module.walk() if isinstance(op, DeviceStage)
