@@ -40,7 +40,7 @@ from weft.dialects.pe import (
     dram_bytes,
 )
 from weft.errors import MappingError
-from weft.kernels.device import AWAIT, WEIGHTS
+from weft.kernels.device import AWAIT
 from weft.transforms.plan_memory import (
     PeMemory,
     channel_bytes,
@@ -232,8 +232,7 @@ class _MeshWriter:
         pe = place.pe_index
         number = self.job_count[pe]
         self.job_count[pe] += 1
-        stage, _, tile = op.label.data.partition(":")
-        what = tile if tile.startswith(WEIGHTS) else f"tile {tile}"
+        stage, _, what = op.label.data.partition(":")
         label = f"{labels[int(stage)]} {what}"
         return PeJob(number, label, op.device_index, op.device_cycles, dram_bytes(op))
 

@@ -26,6 +26,8 @@ class DeviceLaunch(Kernel):
     outputs: tuple[str, ...]  # type: ignore[misc]
     family = "launch"
     is_function = False
+    #: How many of them a shard may have launched and not yet awaited.
+    jobs_under_way = 2
 
     @property
     def name(self) -> str:
@@ -40,10 +42,6 @@ class DeviceLaunch(Kernel):
         raise AssertionError(f"{self.name} is no function of kernels.c")
 
 
-#: What jobs that bring them are for, in labels where others name a tile.
-WEIGHTS = "weights"
-
-
 @dataclass(frozen=True, kw_only=True)
 class DramLoad(DeviceLaunch):
     """Copies ``bytes`` bytes from DRAM. ``from`` is an offset there, and no pointer of the PE's."""
@@ -51,6 +49,7 @@ class DramLoad(DeviceLaunch):
     pointers: tuple[str, ...] = ("to", "from")  # type: ignore[misc]
     numbers: tuple[str, ...] = ("bytes",)  # type: ignore[misc]
     outputs: tuple[str, ...] = ("to",)  # type: ignore[misc]
+    jobs_under_way = 1  # more would need room for the weights of a third stage
 
     @property
     def name(self) -> str:

@@ -246,9 +246,9 @@ class LayerJobs:
             },
         )
         label = (
-            f"{self.stage.label.data}:{number}"
+            f"{self.stage.label.data}:tile {number}"
             if len(self.parts) == 1
-            else (f"{self.stage.label.data}:{number}.{index}")
+            else (f"{self.stage.label.data}:tile {number}.{index}")
         )
         return Launch(call, self.device.index, self.device.cycles(numbers), label)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from weft.devices.accelerator import Accelerator
 from weft.kernels.base import KernelCall
-from weft.kernels.device import WEIGHTS, Await, DramLoad, Launch
+from weft.kernels.device import Await, DramLoad, Launch
 from weft.kernels.view import Pointer
 
 #: Number of a space in ``weft_space_t``.
@@ -50,7 +50,7 @@ class DramLoader:
             numbers={"bytes": size},
             spans={"to": size, "from": size},
         )
-        label = f"{stage}:{WEIGHTS} {what}".rstrip()
+        label = f"{stage}:weights {what}".rstrip()
         launch = Launch(call, self._device.index, self.cycles(size), label)
         return launch, Await(launch)
 

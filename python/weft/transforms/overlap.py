@@ -19,13 +19,8 @@ from weft.dialects.accel import WHOLE, AwaitOp, LaunchOp, YieldOp
 from weft.dialects.fabric import MeshOp
 from weft.dialects.pe import BufferOp, CallOp, ResultOp, ShardOp, TaskOp
 from weft.kernels.base import Kernel
-from weft.kernels.device import DramLoad
+from weft.kernels.device import DeviceLaunch
 from weft.transforms.compilation import Compilation
-
-#: Jobs of one device that a shard may have launched and not yet awaited.
-JOBS_UNDER_WAY = 2
-# Of copies from DRAM: more would need room for the weights of a third stage.
-_LOADS_UNDER_WAY = 1
 
 
 @dataclass(frozen=True)
@@ -100,8 +95,8 @@ def _items(shard: ShardOp, kernels: Mapping[str, Kernel]) -> Iterator[_Item]:
                 kernel = kernels[op.kernel_name]
                 item = _Item(op, task, _accesses(op, kernel))
                 if isinstance(op, LaunchOp):
-                    most = _LOADS_UNDER_WAY if isinstance(kernel, DramLoad) else JOBS_UNDER_WAY
-                    item = replace(item, job=op, most=most)
+                    assert isinstance(kernel, DeviceLaunch)
+                    item = replace(item, job=op, most=kernel.jobs_under_way)
                     jobs[op.token] = item
                 yield item
 

@@ -29,7 +29,7 @@ builtin.module {
         accel.yield %16
       }
       %17 = pe.task "dense" "0" macs 0 -> !accel.token {
-        %18 = accel.launch @launch_mac_array "0:0" on 1 for 336(%0, %2, %3) + [0, 0, 0] over [64, 4096, 256] with [0, 1, 1, 64, 1, 1, 64, 0, 64, 0, 64, 256, 256, 0, 0, 32] : memref<64xi8>, memref<4096xi8>, memref<256xi8>
+        %18 = accel.launch @launch_mac_array "0:tile 0" on 1 for 336(%0, %2, %3) + [0, 0, 0] over [64, 4096, 256] with [0, 1, 1, 64, 1, 1, 64, 0, 64, 0, 64, 256, 256, 0, 0, 32] : memref<64xi8>, memref<4096xi8>, memref<256xi8>
         accel.yield %18
       }
       pe.task "dense" "0" macs 0 {
@@ -38,7 +38,7 @@ builtin.module {
       }
       %19 = pe.task "dense" "1" macs 0 -> !accel.token {
         accel.await %15
-        %20 = accel.launch @launch_mac_array "1:0" on 1 for 336(%1, %6, %7) + [0, 0, 0] over [64, 4096, 256] with [0, 1, 1, 64, 1, 1, 64, 0, 64, 0, 64, 256, 256, 0, 0, 32] : memref<64xi8>, memref<4096xi8>, memref<256xi8>
+        %20 = accel.launch @launch_mac_array "1:tile 0" on 1 for 336(%1, %6, %7) + [0, 0, 0] over [64, 4096, 256] with [0, 1, 1, 64, 1, 1, 64, 0, 64, 0, 64, 256, 256, 0, 0, 32] : memref<64xi8>, memref<4096xi8>, memref<256xi8>
         accel.yield %20
       }
       pe.task "dense" "1" macs 0 {
