@@ -151,7 +151,10 @@ class LayerJobs:
             tiles = list(division.tiles())
             core = [self.core_cycles(tile) for tile in tiles]
             job = self.cost.job * len(self.parts)
-            return overlapped_cycles([cycles(t) for t in tiles], core, job), division.elements
+            device = [cycles(tile) for tile in tiles]
+            if self.device.description.facts.is_blocking:
+                return sum(device) + sum(core) + job * len(tiles), division.elements
+            return overlapped_cycles(device, core, job), division.elements
 
         return min(_divisions(self.layer, self.device, len(self.parts)), key=time)
 

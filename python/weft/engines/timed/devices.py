@@ -77,22 +77,14 @@ class Devices:
         self.dram = Dram()
         self.spans: list[Span] | None = None
 
-    def blocked(self, begun: Sequence[BegunJob]) -> int:
-        """Ticks that a core stands still for jobs of devices that block."""
-        ticks = 0
-        for pe, device, _, label, is_done in begun:
-            if is_done:
-                job = self._times[pe].jobs[label]
-                self.all[pe][device].busy += job.ticks
-                ticks += job.ticks
-        return ticks
-
     def begin(self, begun: Sequence[BegunJob]) -> None:
-        """Jobs begin now, or when the one before is done."""
+        """Jobs begin now, or when the one before is done. Those of devices that block are done, and
+        a part of the task that has launched them."""
         for pe, number, sequence, label, is_done in begun:
-            if is_done:
-                continue
             job, device = self._times[pe].jobs[label], self.all[pe][number]
+            if is_done:
+                device.busy += job.ticks
+                continue
             at = max(self._events.now, device.free_at)
             device.free_at = at + job.ticks
             if job.dram_ticks:
