@@ -58,6 +58,47 @@ weft_status_t weft_pe_devices_init(const weft_program_t *program, const weft_pe_
     return WEFT_OK;
 }
 
+/* The device is there, and the ticket lies in the state words that no row names. */
+static bool names_device(const weft_tables_t *tables, const weft_call_row_t *call,
+                         const weft_program_t *program, uint32_t first_ticket)
+{
+    const weft_kernel_t *kernel = &program->kernels[call->kernel];
+    if (kernel->role > (uint32_t)WEFT_ROLE_AWAIT) return false;
+    if (kernel->arg_count - kernel->pointer_count < WEFT_DEVICE_WORDS) return false;
+    const uint32_t *last =
+        weft_tables_args(tables, call->first_arg) + kernel->arg_count - WEFT_DEVICE_WORDS;
+    return last[0] < program->devices->count && last[1] >= first_ticket &&
+           last[1] < tables->state_words;
+}
+
+/* The executive looks for awaits at the start of a task only. */
+static bool awaits_come_first(const weft_tables_t *tables, const weft_task_row_t *task,
+                              const weft_program_t *program)
+{
+    bool has_started = false;
+    for (uint32_t c = 0; c < task->call_count; ++c) {
+        const weft_call_row_t *call = weft_tables_call(tables, task->first_call + c);
+        const bool is_await = program->kernels[call->kernel].role == (uint32_t)WEFT_ROLE_AWAIT;
+        if (is_await && has_started) return false;
+        has_started = has_started || !is_await;
+    }
+    return true;
+}
+
+bool weft_device_tables_are_valid(const weft_tables_t *tables, const weft_program_t *program,
+                                  uint32_t first_ticket)
+{
+    for (uint32_t i = 0; i < tables->calls.count; ++i) {
+        const weft_call_row_t *call = weft_tables_call(tables, i);
+        if (program->kernels[call->kernel].role == (uint32_t)WEFT_ROLE_COMPUTE) continue;
+        if (!names_device(tables, call, program, first_ticket)) return false;
+    }
+    for (uint32_t i = 0; i < tables->tasks.count; ++i) {
+        if (!awaits_come_first(tables, weft_tables_task(tables, i), program)) return false;
+    }
+    return true;
+}
+
 weft_status_t weft_pe_check_devices(const weft_pe_t *pe)
 {
     const weft_program_devices_t *wanted = pe->program->devices;

@@ -54,26 +54,27 @@ const weft_lane_row_t *weft_tables_lane(const weft_tables_t *tables, uint32_t in
     return (const weft_lane_row_t *)(words_of(tables) + tables->lanes.at) + index;
 }
 
-/* The rows of a section lie between the head and the end. */
-static bool section_fits(const weft_tables_t *tables, weft_section_t section, size_t row_bytes)
-{
-    const uint32_t row_words = (uint32_t)(row_bytes / sizeof(uint32_t));
-    const uint32_t head_words = (uint32_t)(sizeof(weft_tables_t) / sizeof(uint32_t));
-    if (section.at < head_words || section.at > tables->word_count) return false;
-    return section.count <= (tables->word_count - section.at) / row_words;
-}
+/* Words of a row, in the order of the sections in the head. */
+#define WORDS_OF(type) ((uint8_t)(sizeof(type) / sizeof(uint32_t)))
+static const uint8_t ROW_WORDS[] = {
+    WORDS_OF(weft_slot_row_t),   WORDS_OF(weft_shard_row_t),   WORDS_OF(weft_send_row_t),
+    WORDS_OF(weft_return_row_t), WORDS_OF(weft_channel_row_t), WORDS_OF(weft_task_row_t),
+    WORDS_OF(weft_call_row_t),   WORDS_OF(uint32_t),           WORDS_OF(weft_lane_row_t),
+};
 
+/* The rows of every section lie between the head and the end. */
 static bool sections_fit(const weft_tables_t *tables)
 {
-    return section_fits(tables, tables->slots, sizeof(weft_slot_row_t)) &&
-           section_fits(tables, tables->shards, sizeof(weft_shard_row_t)) &&
-           section_fits(tables, tables->sends, sizeof(weft_send_row_t)) &&
-           section_fits(tables, tables->returns, sizeof(weft_return_row_t)) &&
-           section_fits(tables, tables->channels, sizeof(weft_channel_row_t)) &&
-           section_fits(tables, tables->tasks, sizeof(weft_task_row_t)) &&
-           section_fits(tables, tables->calls, sizeof(weft_call_row_t)) &&
-           section_fits(tables, tables->args, sizeof(uint32_t)) &&
-           section_fits(tables, tables->lanes, sizeof(weft_lane_row_t));
+    const uint32_t head_words = (uint32_t)(sizeof(weft_tables_t) / sizeof(uint32_t));
+    const weft_section_t *sections =
+        (const weft_section_t *)(words_of(tables) +
+                                 offsetof(weft_tables_t, slots) / sizeof(uint32_t));
+    for (uint32_t i = 0; i < sizeof ROW_WORDS; ++i) {
+        const weft_section_t section = sections[i];
+        if (section.at < head_words || section.at > tables->word_count) return false;
+        if (section.count > (tables->word_count - section.at) / ROW_WORDS[i]) return false;
+    }
+    return true;
 }
 
 static bool range_fits(uint32_t first, uint32_t count, uint32_t limit)
@@ -228,17 +229,6 @@ static bool pointer_fits(const weft_tables_t *tables, uint32_t word, uint32_t re
     return (word & WEFT_SLOT_OFFSET_MASK) < slot->frame_bytes;
 }
 
-/* The device is there, and the ticket lies in the state words that no row names. */
-static bool names_device(const weft_tables_t *tables, const weft_kernel_t *kernel,
-                         const uint32_t *args, const weft_program_t *program, uint32_t first_ticket)
-{
-    if (program->devices == NULL || kernel->role > (uint32_t)WEFT_ROLE_AWAIT) return false;
-    if (kernel->arg_count - kernel->pointer_count < WEFT_DEVICE_WORDS) return false;
-    const uint32_t *last = args + kernel->arg_count - WEFT_DEVICE_WORDS;
-    return last[0] < program->devices->count && last[1] >= first_ticket &&
-           last[1] < tables->state_words;
-}
-
 static bool call_is_valid(const weft_tables_t *tables, const weft_call_row_t *call,
                           const weft_program_t *program, const weft_cursor_t *named)
 {
@@ -253,8 +243,7 @@ static bool call_is_valid(const weft_tables_t *tables, const weft_call_row_t *ca
         const bool is_written = ((kernel->written >> i) & 1u) != 0u;
         if (is_written && (args[i] & WEFT_PLACE_MASK) == WEFT_IN_CONSTANTS) return false;
     }
-    return kernel->role == (uint32_t)WEFT_ROLE_COMPUTE ||
-           names_device(tables, kernel, args, program, named->state);
+    return kernel->role == (uint32_t)WEFT_ROLE_COMPUTE || program->devices != NULL;
 }
 
 static bool lanes_are_valid(const weft_tables_t *tables, weft_cursor_t *next)
@@ -269,22 +258,6 @@ static bool lanes_are_valid(const weft_tables_t *tables, weft_cursor_t *next)
         }
     }
     return tables->lanes.count == 0u || shard == tables->shards.count;
-}
-
-/* The executive looks for awaits at the start of a task only. */
-static bool awaits_come_first(const weft_tables_t *tables, const weft_program_t *program)
-{
-    for (uint32_t i = 0; i < tables->tasks.count; ++i) {
-        const weft_task_row_t *task = weft_tables_task(tables, i);
-        bool has_started = false;
-        for (uint32_t c = 0; c < task->call_count; ++c) {
-            const weft_call_row_t *call = weft_tables_call(tables, task->first_call + c);
-            const bool is_await = program->kernels[call->kernel].role == (uint32_t)WEFT_ROLE_AWAIT;
-            if (is_await && has_started) return false;
-            has_started = has_started || !is_await;
-        }
-    }
-    return true;
 }
 
 static bool rows_are_valid(const weft_tables_t *tables, const weft_program_t *program)
@@ -309,7 +282,8 @@ static bool rows_are_valid(const weft_tables_t *tables, const weft_program_t *pr
     for (uint32_t i = 0; i < tables->calls.count; ++i) {
         if (!call_is_valid(tables, weft_tables_call(tables, i), program, &next)) return false;
     }
-    return program->devices == NULL || awaits_come_first(tables, program);
+    return program->devices == NULL ||
+           program->devices->tables_are_valid(tables, program, next.state);
 }
 
 weft_status_t weft_tables_check(const weft_tables_t *tables, uint32_t available_words,

@@ -15,7 +15,7 @@ from weft.paths import runtime_folder
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "embedded"
 RUNTIME = runtime_folder()
-CORTEX_M = [RUNTIME / "port" / "cortex_m" / name for name in ("port.c", "mail.c")]
+CORTEX_M = [RUNTIME / "port" / "cortex_m" / name for name in ("port.c", "clock.c", "mail.c")]
 SKELETON = [RUNTIME / "port" / "skeleton" / "port.c"]
 
 pytestmark = pytest.mark.skipif(

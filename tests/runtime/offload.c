@@ -305,6 +305,7 @@ void offload_make(offload_t *offload, const char *lanes, const weft_device_drive
     prepare_devices(offload, driver);
     offload->served = (weft_program_devices_t){.count = OFFLOAD_DEVICES,
                                                .setups = offload->setups,
+                                               .tables_are_valid = weft_device_tables_are_valid,
                                                .check = weft_pe_check_devices,
                                                .await = weft_pe_await};
     offload->program = (weft_program_t){"offload", offload->kernels, OFFLOAD_KERNELS,

@@ -37,7 +37,11 @@ static void make(void)
     setups[2].facts = &wide_facts;
     setups[2].options = wide;
     setups[2].job_count = 2u;
-    devices = (weft_program_devices_t){DEVICES, setups, 0u, weft_pe_check_devices, weft_pe_await};
+    devices = (weft_program_devices_t){.count = DEVICES,
+                                       .setups = setups,
+                                       .tables_are_valid = weft_device_tables_are_valid,
+                                       .check = weft_pe_check_devices,
+                                       .await = weft_pe_await};
     for (uint32_t i = 0; i < DEVICES; ++i) devices.storage_bytes += storage_of(&setups[i]);
     program = fixture_program;
     program.devices = &devices;

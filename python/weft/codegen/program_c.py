@@ -136,6 +136,7 @@ static const weft_program_devices_t devices = {{
     {len(devices)}u,
     setups,
     WEFT_{name.upper()}_DEVICES_BYTES,
+    weft_device_tables_are_valid,
     weft_pe_check_devices,
     weft_pe_await,
 }};

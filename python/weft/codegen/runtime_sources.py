@@ -39,5 +39,5 @@ def device_units(folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in found]
 
 
-#: Files of ``src`` that serve devices: whoever uses none may leave them out.
-FOR_DEVICES = ("device.c", "device_copy.c", "pe_devices.c")
+#: Files of ``src`` and of ports that serve devices: whoever uses none may leave them out.
+FOR_DEVICES = ("device.c", "device_copy.c", "pe_devices.c", "clock.c")

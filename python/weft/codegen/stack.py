@@ -23,13 +23,13 @@ _RESET, _EXCEPTION = "weft_image_reset", "weft_image_exception"
 # Functions of runtime/src/pe.c that call kernels, and what serves devices; compilers put some of
 # them into others.
 _EXECUTIVE = ("weft_pe_step", "step_lanes", "step_lane", "run_task", "await_jobs")
-_CHECKS_DEVICES = "weft_pe_init"
+_CHECKS_DEVICES = ("weft_pe_init", "weft_tables_check", "rows_are_valid")
 # What calls drivers: functions with this prefix, and local ones of that file.
 _DEVICE_API, _DEVICE_FILE = "weft_device_", "device.c"
 # In weft_program_t; bytes of a weft_kernel_t, whose first word is the function.
 _PROGRAM_KERNELS, _PROGRAM_COUNT, _PROGRAM_DEVICES, _KERNEL_BYTES = 4, 8, 16, 16
 # In weft_program_devices_t; bytes of a weft_device_setup_t, whose first word is the driver.
-_DEVICE_COUNT, _DEVICE_SETUPS, _DEVICE_FUNCTIONS, _SETUP_BYTES = 0, 4, (12, 16), 28
+_DEVICE_COUNT, _DEVICE_SETUPS, _DEVICE_FUNCTIONS, _SETUP_BYTES = 0, 4, (12, 16, 20), 28
 
 _Chain = tuple[tuple[str, int], ...]
 
@@ -145,7 +145,7 @@ class _Calls:
         plain = name.partition(".")[0]  # compilers name copies NAME.suffix
         if plain in _EXECUTIVE:
             return self._executed
-        if plain == _CHECKS_DEVICES:
+        if plain in _CHECKS_DEVICES:
             return self._serving_devices
         if plain.startswith(_DEVICE_API) or plain in self._calling_drivers:
             return self._drivers

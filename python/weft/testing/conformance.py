@@ -200,7 +200,7 @@ def link_image(device: DeviceDescription, elf: Path, flags: Sequence[str]) -> No
     runtime = runtime_folder()
     script = elf.parent / "suite.ld"
     script.write_text(linker_script(REGIONS, _STACK_BYTES), encoding="ascii")
-    names = ("port.c", "mail.c", "dram.c", "startup.c", "string.c")
+    names = ("port.c", "clock.c", "mail.c", "dram.c", "startup.c", "string.c")
     port = [runtime / "port/cortex_m" / name for name in names]
     sources = [*suite_sources(device), runtime / "cts/device/target_main.c", *port]
     objects = []

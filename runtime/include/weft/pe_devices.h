@@ -57,6 +57,8 @@ void *weft_pe_descriptor(const weft_pe_t *pe, uint32_t device);
 void weft_pe_launch(const weft_pe_t *pe, uint32_t label, uint32_t device, uint32_t ticket);
 
 /* As weft_program_devices_t says. */
+bool weft_device_tables_are_valid(const weft_tables_t *tables, const weft_program_t *program,
+                                  uint32_t first_ticket);
 weft_status_t weft_pe_check_devices(const weft_pe_t *pe);
 weft_status_t weft_pe_await(const weft_pe_t *pe, uint32_t device, uint32_t ticket);
 

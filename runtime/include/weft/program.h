@@ -7,6 +7,7 @@
 #ifndef WEFT_PROGRAM_H
 #define WEFT_PROGRAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "weft/status.h"
@@ -55,11 +56,17 @@ typedef struct weft_kernel {
 /* What the executive needs to know of devices, where a program uses any. It calls through here, so
  * that what serves devices is linked only into programs that have them (weft/pe_devices.h). */
 struct weft_device_setup;
+struct weft_program;
+struct weft_tables;
 
 typedef struct weft_program_devices {
     uint32_t count;
     const struct weft_device_setup *setups; /* as many */
     uint32_t storage_bytes;                 /* that weft_pe_devices_init wants */
+    /* Whether what tables say of devices is well-formed, and all else already is. State words from
+     * `first_ticket` on belong to no row. */
+    bool (*tables_are_valid)(const struct weft_tables *tables, const struct weft_program *program,
+                             uint32_t first_ticket);
     /* Whether `pe` has been given the devices that the program was made for. */
     weft_status_t (*check)(const struct weft_pe *pe);
     /* WEFT_OK once the job is done, WEFT_PENDING before, or what it failed with. */

@@ -185,7 +185,7 @@ def test_bytes_of_an_image_against_binutils(tmp_path: Path) -> None:
     assert toolchain is not None
     for source in sorted((program.folder / "runtime/src").glob("*.c")):
         out = tmp_path / f"{source.stem}.o"
-        flags = ["-O2", "-std=c99", "-I", "runtime/include", '-DWEFT_RUNTIME_HASH=""']
+        flags = ["-Os", "-std=c99", "-I", "runtime/include", '-DWEFT_RUNTIME_HASH=""']
         flags += ["-isystem", "runtime/port/cortex_m/libc"]
         toolchain.compile_object(str(source), out, flags, program.folder)
         core |= {row[-1] for row in output(nm, "--defined-only", out) if row[-2] in "tT"}

@@ -258,7 +258,8 @@ def test_compile_prints_json(weft_command: Callable, tiny: Path, tmp_path: Path)
     assert (done.status, done.err) == (0, "")
     assert len(done.out.splitlines()) == 1
     report = json.loads(done.out)
-    assert set(report) == FACTS | PREDICTED | {"stack_bytes", "stack_chain"}
+    assert set(report) == FACTS | PREDICTED | {"stack_bytes", "stack_chain", "dram", "offload"}
+    assert (report["dram"], report["offload"]) == (None, [])
     assert report["stack_bytes"] == sum(size for _, size in report["stack_chain"]) + 7 & ~7
     assert report["sram_peak_bytes"] == weft.load(tmp_path / "p").sram_bytes
 

@@ -194,7 +194,7 @@ def test_check_mapping_agrees_with_compile(
 def test_check_mapping_says_so(weft_command: Callable, digits_model: Path) -> None:
     done = weft_command("compile", digits_model, *GRID, "--check-mapping")
     assert (done.status, done.err) == (0, "")
-    assert "the mapping is sound: 13 stages on 16 PE(s) of grid-4x4, no deadlock" in done.out
+    assert "the mapping is sound: 13 stages on 14 PE(s) of grid-4x4, no deadlock" in done.out
     assert "frames/s on the machine by the model of time, limited by PE (" in done.out
 
 
