@@ -505,6 +505,20 @@ def bench_costs(
     _emit(report, as_json, "" if as_json else costs_text(report))
 
 
+@bench.command("kernels")
+@click.option("-o", "--output", type=click.Path(), help="JSON file for the table.")
+@_JSON
+def bench_kernels(output: str | None, as_json: bool) -> None:
+    """Count layers with hand-written and with generated kernels, and say where generated ones are
+    faster. The compiler chooses by the table, python/weft/transforms/measured_kernels.json."""
+    from weft.bench.kernels import measure, text, write
+
+    report = measure()
+    if output is not None:
+        write(report, Path(output))
+    _emit(report, as_json, "" if as_json else text(report))
+
+
 @main.group()
 def device() -> None:
     """Devices: accelerators and DMA engines behind C wrappers."""

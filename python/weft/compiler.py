@@ -137,7 +137,7 @@ def _fingerprint() -> str:
     digest = hashlib.sha256(__version__.encode())
     package = Path(__file__).resolve().parent
     runtime = runtime_folder()
-    patterns = [(package, "*.py")]
+    patterns = [(package, "*.py"), (package, "*.json")]
     patterns += [(runtime, p) for p in ("*.[chS]", "*.cmake", "*.py", "*.toml")]
     for root, pattern in patterns:
         for path in sorted(root.rglob(pattern)):

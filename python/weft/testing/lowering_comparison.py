@@ -5,22 +5,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from weft.codegen.build import finish
 from weft.devices.accelerator import accelerators_by_class
 from weft.errors import DeviceError, EngineError
-from weft.kernels.module import kernel_module
-from weft.machines import DeviceUse, Machine, load_machine
-from weft.mapping.mapping import Mapping as NetworkMapping
-from weft.placing import Placing
-from weft.program import Program, load_program
+from weft.machines import DeviceUse, load_machine
+from weft.program import Program
+from weft.testing.compiled_stages import compile_stages
 from weft.testing.random_layers import RandomLayer, network, random_layers
-from weft.transforms.compilation import Compilation
 
 # One PE, with room for all layers.
 _MACHINE = "single-m4-1m"
@@ -65,8 +61,8 @@ def compare_lowering(
     frames = [list(frame) for frame in zip(*(c.frames(rng) for c in chosen), strict=True)]
     graph = network(chosen)
     with tempfile.TemporaryDirectory(prefix="weft-") as scratch:
-        plain = _compile(graph, machine, Path(scratch) / "core")
-        offloaded = _compile(graph, with_device, Path(scratch) / "device")
+        plain = compile_stages(graph, machine, Path(scratch) / "core")
+        offloaded = compile_stages(graph, with_device, Path(scratch) / "device")
         rows = {int(row["stage"]): row for row in offloaded.manifest["offload"]}
         if not any(_NAME in row["on"] for row in rows.values()):
             reasons = "; ".join(sorted({r for row in rows.values() for r in row["reasons"]}))
@@ -84,19 +80,6 @@ def compare_lowering(
         )
         for n, layer in enumerate(chosen)
     ]
-
-
-def _compile(graph: Compilation, machine: Machine, folder: Path) -> Program:
-    placing = Placing(replace(graph, module=graph.module.clone()), machine, pes=1)
-
-    def write(mapping: NetworkMapping) -> None:
-        placed = placing.place(mapping)
-        folder.mkdir(exist_ok=True)
-        kernels = kernel_module(placed.compilation.kernels.values(), None)
-        finish(placed, kernels, folder, "layers", None)
-
-    placing.search(write)
-    return load_program(folder)
 
 
 def _results(program: Program, frames: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random layers with weights, as stages of a network that has nothing else."""
+"""Layers with random weights, as stages of a network that has nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -16,11 +17,17 @@ from xdsl.ir import Block, Region, SSAValue
 from weft.dialects.stages import Constant, StageGraph, StageOutput
 from weft.dialects.stages.base import tensor_type
 from weft.dialects.stages.conv import Conv2dStage, DenseStage, DepthwiseStage
+from weft.dialects.stages.elementwise import BinaryStage
 from weft.transforms.compilation import Compilation, constant_key
 
 # In turn; convolutions differ in most.
 _KINDS = ("conv2d", "depthwise", "conv2d", "dense")
-_STAGES = {"conv2d": Conv2dStage, "depthwise": DepthwiseStage, "dense": DenseStage}
+_STAGES = {
+    "conv2d": Conv2dStage,
+    "depthwise": DepthwiseStage,
+    "dense": DenseStage,
+    "binary": BinaryStage,
+}
 # Of a random int8, near enough, to scale sums so that results use most of int8.
 _SPREAD = 74.0
 _WANTED = 60.0
@@ -28,13 +35,15 @@ _WANTED = 60.0
 
 @dataclass(frozen=True, eq=False)
 class RandomLayer:
-    """A layer: shapes, its constants as stages have them, and its attributes."""
+    """A layer: shapes, its constants as stages have them, and its attributes. All of its
+    ``operands`` have the shape ``x_shape``."""
 
     kind: str
     x_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
     constants: tuple[NDArray[Any], ...]
     attributes: Mapping[str, Any]
+    operands: int = 1
 
     @property
     def weights(self) -> NDArray[np.int8]:
@@ -99,7 +108,7 @@ def _dense(rng: np.random.Generator, most: int) -> RandomLayer:
     out_channels = _channels(rng, most)
     rows = 1 if rng.random() < 0.6 else int(rng.integers(1, most + 1))
     weights = _weights(rng, (out_channels, in_channels))
-    return _layer(rng, "dense", (rows, in_channels), (rows, out_channels), weights, in_channels, {})
+    return layer_of(rng, "dense", (rows, in_channels), (rows, out_channels), weights, in_channels, {})
 
 
 def _conv2d(rng: np.random.Generator, most: int) -> RandomLayer:
@@ -151,7 +160,7 @@ def _windowed(
         **more,
     }
     x_shape, out_shape = (1, *x_extent, x_channels), (1, *out_extent, out_channels)
-    return _layer(rng, kind, x_shape, out_shape, weights, window, attributes)
+    return layer_of(rng, kind, x_shape, out_shape, weights, window, attributes)
 
 
 def _weights(rng: np.random.Generator, shape: Sequence[int]) -> NDArray[np.int8]:
@@ -164,7 +173,7 @@ def _weights(rng: np.random.Generator, shape: Sequence[int]) -> NDArray[np.int8]
     return rng.integers(-most, most + 1, shape).astype(np.int8)
 
 
-def _layer(
+def layer_of(
     rng: np.random.Generator,
     kind: str,
     x_shape: tuple[int, ...],
@@ -173,6 +182,8 @@ def _layer(
     window: int,
     attributes: Mapping[str, Any],
 ) -> RandomLayer:
+    """A layer with these weights; ``window`` is how many each result reads. Bias and scales are
+    such that results use most of int8."""
     channels = out_shape[-1]
     spread = _SPREAD * max(1.0, float(weights.std())) * window**0.5
     factors = _WANTED / spread * rng.uniform(0.5, 2.0, channels)
@@ -185,12 +196,15 @@ def _layer(
 
 
 def network(layers: Sequence[RandomLayer]) -> Compilation:
-    """A stage graph with an input and an output for every layer, called by its number."""
-    block = Block(arg_types=[tensor_type(layer.x_shape, "int8") for layer in layers])
+    """A stage graph with an input for every operand and an output for every layer, which is called
+    by its number."""
+    given = [layer for layer in layers for _ in range(layer.operands)]
+    block = Block(arg_types=[tensor_type(layer.x_shape, "int8") for layer in given])
+    arguments = iter(block.args)
     found: dict[str, NDArray[Any]] = {}
     results = []
-    for number, (layer, x) in enumerate(zip(layers, block.args, strict=True)):
-        operands: list[SSAValue] = [x]
+    for number, layer in enumerate(layers):
+        operands: list[SSAValue] = list(islice(arguments, layer.operands))
         for data in layer.constants:
             found[constant_key(data)] = data
             constant = Constant(
@@ -205,7 +219,7 @@ def network(layers: Sequence[RandomLayer]) -> Compilation:
         block.add_op(stage)
         results.append(stage.result)
     block.add_op(StageOutput(operands=[results]))
-    names = ArrayAttr(StringAttr(f"x{number}") for number in range(len(layers)))
+    names = ArrayAttr(StringAttr(f"x{number}") for number in range(len(given)))
     outputs = ArrayAttr(StringAttr(f"y{number}") for number in range(len(layers)))
     graph = StageGraph(
         properties={"input_names": names, "output_names": outputs}, regions=[Region(block)]
