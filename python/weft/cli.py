@@ -152,6 +152,7 @@ _WEIGHTS = click.option(
 @_PES
 @_DEVICES
 @_WEIGHTS
+@click.option("--tuned", type=click.Path(), help="Schedules that weft tune wrote (JSON).")
 @click.option("--check-mapping", is_flag=True, help="Check the mapping and stop before code.")
 @click.option("--dump-ir", type=click.Path(), help="Folder for the IR after every pass.")
 @_JSON
@@ -163,6 +164,7 @@ def compile(
     pes: int | None,
     devices: tuple[str, ...],
     weights: str,
+    tuned: str | None,
     check_mapping: bool,
     dump_ir: str | None,
     as_json: bool,
@@ -173,8 +175,8 @@ def compile(
 
     start = time.perf_counter()
     if check_mapping:
-        if output is not None or dump_ir is not None:
-            raise InputError("--check-mapping writes nothing: leave -o and --dump-ir out")
+        if output is not None or dump_ir is not None or tuned is not None:
+            raise InputError("--check-mapping makes no code: leave -o, --tuned and --dump-ir out")
         checked = weft.check_mapping(
             Path(model), machine, mapping=mapping, pes=pes, devices=devices, weights=weights
         )
@@ -191,6 +193,7 @@ def compile(
         pes=pes,
         devices=devices,
         weights=weights,
+        tuned=tuned,
         dump_ir=dump_ir,
     )
     stack = _worst_stack(program)
