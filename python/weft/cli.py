@@ -424,6 +424,43 @@ def demo(output: str, as_json: bool) -> None:
     _emit(report, as_json, text)
 
 
+@main.command()
+@click.argument("model", type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(), help="JSON file to write.")
+@click.option("--trials", default=32, show_default=True, type=click.IntRange(1))
+@click.option("--jobs", type=click.IntRange(1), help="Processes; one a processor if not given.")
+@click.option("--ray", metavar="ADDRESS", help="Measure on the workers of a Ray cluster instead.")
+@click.option("--seed", default=0, show_default=True)
+@_JSON
+def tune(
+    model: str,
+    output: str,
+    trials: int,
+    jobs: int | None,
+    ray: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Search for faster schedules of the kernels that are generated for MODEL, by counting machine
+    code; weft compile --tuned uses them."""
+    from weft.tuning import tune_model
+    from weft.tuning.tune import text, write_tuned
+
+    if ray is not None and jobs is not None:
+        raise InputError("--jobs are processes of this computer: leave it out with --ray")
+
+    def progress(done: int, whole: int) -> None:
+        click.echo(f"{done} of {whole} trials", err=True)
+
+    start = time.perf_counter()
+    report = tune_model(
+        Path(model), trials=trials, jobs=jobs, ray=ray, seed=seed, progress=progress
+    )
+    write_tuned(report, Path(output))
+    wall = round(time.perf_counter() - start, 3)
+    _emit({**report, "wall_s": wall}, as_json, "" if as_json else f"{text(report)}\n{output}")
+
+
 @main.group(invoke_without_command=True)
 @click.pass_context
 def bench(context: click.Context) -> None:

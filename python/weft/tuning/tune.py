@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from weft.bench.counting import SINGLE_MACHINES
+from weft.bench.report import render, table
 from weft.codegen.toolchain import find_target_toolchain
 from weft.compiler import generated_kernels, model_bytes
 from weft.engines.cortex_m4.counts import Count
@@ -154,6 +155,26 @@ def _check_bytes(subject: Subject, candidate: Candidate) -> None:
             results.append([array.tobytes() for part in parts for array in part])
     if results[0] != results[1]:
         raise AssertionError(f"tuned kernels give other bytes: {sorted(candidate)}")
+
+
+def text(report: Mapping[str, Any]) -> str:
+    """A line for every kernel that got faster."""
+    made = table("kernel", "default", "tuned", "ratio", "cycles", "tuned", "decisions")
+    for name, row in report["kernels"].items():
+        usual = row["default"]
+        decided = ", ".join(f"{key} {value}" for key, value in row["decisions"].items())
+        made.add_row(
+            name,
+            str(usual["instructions"]),
+            str(row["instructions"]),
+            f"{row['instructions'] / usual['instructions']:.3f}",
+            str(usual["cycles"]),
+            str(row["cycles"]),
+            decided,
+        )
+    before, after = report["default"]["instructions"], report["tuned"]["instructions"]
+    whole = f"all kernels that can be tuned: {before} instructions a frame, tuned {after}"
+    return render(made, "", whole)
 
 
 def write_tuned(report: Mapping[str, Any], path: Path) -> None:
