@@ -38,7 +38,7 @@ def measure(shapes: Sequence[LayerShape] = SHAPES) -> dict[str, Any]:
     rows = [row for part in parts for row in _rows(part)]
     toolchain = find_target_toolchain("cortex-m4f")
     assert toolchain is not None  # it has made the images
-    return {"compiler": toolchain.version, "generated": list(_rules(rows)), "layers": rows}
+    return {"compiler": toolchain.version, "generated": list(rules(rows)), "layers": rows}
 
 
 def _rows(shapes: Sequence[LayerShape]) -> Iterator[dict[str, Any]]:
@@ -81,7 +81,7 @@ def is_generated_faster(row: Mapping[str, Any]) -> bool:
     return all(generated < by_hand for generated, by_hand in pairs)
 
 
-def _rules(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def rules(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Where generated kernels are to be used: by family, class of pixels and output channels, the
     most taps up to which each of them was faster."""
     classes: dict[tuple[str, str, int], list[Mapping[str, Any]]] = {}
