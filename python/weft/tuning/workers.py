@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +21,7 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 
 # Of all items of a call together.
 _SECONDS = 3600.0
+_CONNECT_SECONDS = 10.0
 
 
 @contextmanager
@@ -56,15 +58,17 @@ def ray_workers(address: str) -> Iterator[Map]:
         import ray
     except ImportError:
         raise TuningError("--ray needs the Python package ray: pip install weft[ray]") from None
+    _check_reachable(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise TuningError(f"no Ray cluster answers at {address}: {error}") from None
 
     def run(function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
-        remote = ray.remote(function)
+        remote = ray.remote(_called)
+        tasks = [remote.remote(function, item) for item in items]
         try:
-            found: list[_R] = ray.get([remote.remote(item) for item in items], timeout=_SECONDS)
+            found: list[_R] = ray.get(tasks, timeout=_SECONDS)
         except ray.exceptions.GetTimeoutError:
             raise _late() from None
         except ray.exceptions.RayTaskError as error:
@@ -77,6 +81,22 @@ def ray_workers(address: str) -> Iterator[Map]:
         yield run
     finally:
         ray.shutdown()
+
+
+def _called(function: Callable[[_T], _R], item: _T) -> _R:
+    """Ray takes no built-in functions."""
+    return function(item)
+
+
+def _check_reachable(address: str) -> None:
+    """That somebody listens at ``[ray://]HOST:PORT``: Ray itself tries for minutes."""
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not separator:
+        return  # "auto" and the like, which Ray knows at once
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+    except (OSError, OverflowError, ValueError) as error:
+        raise TuningError(f"no Ray cluster answers at {address}: {error}") from None
 
 
 def _late() -> TuningError:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import weft
+from weft.bench.qdq_layers import quantized_layer
 from weft.codegen.toolchain import find_target_toolchain
 from weft.engines.cortex_m4.counts import Count
 from weft.errors import TuningError
@@ -179,8 +180,9 @@ def emulator() -> None:
 
 @pytest.mark.usefixtures("emulator")
 def test_tuning_saves_instructions(weft_command: Callable, tmp_path: Path) -> None:
-    path = tmp_path / "tuned.json"
-    done = weft_command("tune", ONNX, "-o", path, "--trials", 2, "--jobs", 2, "--json")
+    path, model = tmp_path / "tuned.json", tmp_path / "layer.onnx"
+    model.write_bytes(quantized_layer(8, 16, 8, 3, 1))
+    done = weft_command("tune", model, "-o", path, "--trials", 2, "--jobs", 2, "--json")
     assert done.status == 0
     assert done.err == "2 of 2 trials\n"
     report, written = json.loads(done.out), json.loads(path.read_text("utf-8"))
@@ -196,7 +198,25 @@ def test_tuning_saves_instructions(weft_command: Callable, tmp_path: Path) -> No
     counts = []
     for options in ((), ("--tuned", path)):
         folder = tmp_path / f"program{len(options)}"
-        weft_command("compile", ONNX, "--machine", "single-m4-1m", "-o", folder, *options)
+        weft_command("compile", model, "--machine", "single-m4-1m", "-o", folder, *options)
         ran = weft_command("run", folder, "--engine", "cortex-m4", "--frames", 4, "--json")
         counts.append(json.loads(ran.out)["instructions"])
     assert abs(counts[0] - counts[1] - whole) < 0.02 * counts[0]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port"])
+def test_a_cluster_that_is_not_there_is_one_line(address: str) -> None:
+    pytest.importorskip("ray", reason="the Python package ray is not installed")
+    with (
+        pytest.raises(TuningError, match=f"no Ray cluster answers at {address}"),
+        ray_workers(address),
+    ):
+        pass
+
+
+def test_a_ray_cluster_gives_what_processes_give() -> None:
+    pytest.importorskip("ray", reason="the Python package ray is not installed")
+    with ray_workers("local") as run:
+        assert run(abs, [-3, 2, -1]) == [3, 2, 1]
+        with pytest.raises(ValueError, match="invalid literal"):
+            run(int, ["1", "one"])
