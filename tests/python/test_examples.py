@@ -152,15 +152,35 @@ def test_my_accelerator_is_small_and_unknown_to_weft() -> None:
                 assert "my_accelerator" not in path.read_text("utf-8"), path
 
 
-def test_my_accelerator_as_machine_code() -> None:
+def test_the_page_on_accelerators_shows_the_example() -> None:
+    page = (ROOT / "docs" / "own-accelerator.md").read_text(encoding="utf-8")
+    lowering = (ROOT / "examples" / "my_accelerator" / "lowering.py").read_text(encoding="utf-8")
+    *shown, last = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    assert len(shown) == 5
+    assert all(block in lowering for block in shown)
+    done = subprocess.run(
+        [sys.executable, "-c", last],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 32
+
+
+def test_my_accelerator_on_all_engines() -> None:
     pytest.importorskip("unicorn", reason="the Python package unicorn is not installed")
     model = ROOT / "python" / "weft" / "models" / "digits_int8.tflite"
     device = str(ROOT / "examples" / "my_accelerator")
     frame = np.random.default_rng(1).integers(-128, 128, (1, 8, 8, 1)).astype(np.int8)
     with weft.compile(model, "single-m4").open() as session:
         expected = session.run(frame)
-    with weft.compile(model, "grid-4x4", pes=2, devices=[device]).open("cortex-m4") as session:
-        assert session.run(frame).tobytes() == expected.tobytes()
+    program = weft.compile(model, "grid-4x4", pes=2, devices=[device])
+    for engine in ("cortex-m4", "timed"):
+        with program.open(engine) as session:
+            assert session.run(frame).tobytes() == expected.tobytes()
 
 
 def need(*commands: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -37,3 +38,22 @@ def test_first_python_block_is_short_and_uses_weft() -> None:
     lines = [line for line in _first_block().splitlines() if line.strip()]
     assert 5 <= len(lines) <= 12
     assert "import weft" in lines
+
+
+def test_the_commands_on_accelerators_run_as_written(tmp_path: Path) -> None:
+    text = README.read_text(encoding="utf-8")
+    found = re.search(r"^## Accelerators\n.*?^```sh\n(.*?)^```$", text, re.M | re.S)
+    assert found is not None
+    (tmp_path / "python").symlink_to(README.parent / "python")
+    done = subprocess.run(
+        ["bash", "-e", "-c", found[1]],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "devices compute 100.0 % of 185312 MACs" in done.stdout
+    assert "sha256 of the output" in done.stdout

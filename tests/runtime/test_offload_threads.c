@@ -10,7 +10,7 @@
 #include "offload.h"
 #include "weft_test.h"
 
-enum { FRAMES = 3000, DEADLINE_SECONDS = 60 };
+enum { FRAMES = 1000, DEADLINE_SECONDS = 60 };
 
 /* The register of a device: the job that it is to do. */
 typedef struct hardware {
@@ -58,25 +58,26 @@ static void *run_device(void *context)
 static void many_frames(const char *lanes)
 {
     pthread_t threads[OFFLOAD_DEVICES];
-    uint32_t fed[OFFLOAD_SHARDS] = {0}, fetched[OFFLOAD_SHARDS] = {0}, left = FRAMES;
+    uint32_t fed[OFFLOAD_SHARDS] = {0}, fetched[OFFLOAD_SHARDS] = {0};
     (void)alarm(DEADLINE_SECONDS); /* nothing may hang */
     offload_make(&offload, lanes, &driver);
     for (uint32_t i = 0; i < OFFLOAD_DEVICES; ++i) {
         hardware[i] = (hardware_t){.device = &offload.scripts[i].device};
     }
     offload_init(&offload);
+    uint32_t left = FRAMES * offload.shard_count;
     for (uint32_t i = 0; i < OFFLOAD_DEVICES; ++i) {
         CHECK_EQ(pthread_create(&threads[i], NULL, run_device, &hardware[i]), 0);
     }
     while (left > 0u) {
         offload_log.count = 0;
         for (uint32_t shard = 0; shard < offload.shard_count; ++shard) {
-            if (fed[shard] - fetched[shard] < OFFLOAD_DEPTH) {
+            if (fed[shard] < FRAMES && fed[shard] - fetched[shard] < OFFLOAD_DEPTH) {
                 offload_feed(&offload, shard, fed[shard]++);
             }
             if (offload_fetch(&offload, shard, fetched[shard])) {
                 fetched[shard] += 1u;
-                left -= left > 0u ? 1u : 0u;
+                left -= 1u;
             }
         }
         const weft_status_t status = weft_pe_step(&offload.pe);
@@ -87,9 +88,6 @@ static void many_frames(const char *lanes)
         __atomic_store_n(&hardware[i].stops, 1u, __ATOMIC_RELEASE);
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
         CHECK_EQ(weft_device_strays(&offload.scripts[i].device), 0);
-    }
-    for (uint32_t shard = 0; shard < offload.shard_count; ++shard) {
-        CHECK(fetched[shard] > FRAMES / 20u);
     }
 }
 

@@ -196,6 +196,15 @@ TEST(launches_have_code_and_room_for_their_words)
     offload_make(&offload, "AAB", &offload_driver);
     offload.kernels[OFFLOAD_LAUNCH].invoke = NULL;
     CHECK_EQ(check(), WEFT_E_TABLES);
+    /* Words that would do for a device and a ticket, the first of which is a pointer. */
+    offload_make(&offload, "A", &offload_driver);
+    for (uint32_t job = 0; job < OFFLOAD_JOBS; ++job) {
+        offload.words[offload.launch_args[0][job] + LAUNCH_OUT] = 0u;
+        offload.words[offload.launch_args[0][job] + LAUNCH_FACTOR] = offload.first_ticket;
+    }
+    CHECK_EQ(check(), WEFT_OK);
+    offload.kernels[OFFLOAD_LAUNCH].arg_count = LAUNCH_FACTOR + 1u;
+    CHECK_EQ(check(), WEFT_E_TABLES);
     for (uint32_t kernel = OFFLOAD_LAUNCH; kernel <= OFFLOAD_AWAIT; ++kernel) {
         offload_make(&offload, "AAB", &offload_driver);
         weft_kernel_t *row = &offload.kernels[kernel];

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``weft bench devices``: layers with ``mac_array`` under the clock, beside what the array could do.
+"""``weft bench devices``: layers with ``mac_array`` under the clock, beside what it could do.
 
 The layers are those of kws and ic, in their networks, those of a ResNet-50 and a matrix product,
 both with random weights, one by one, on a PE with room for them.
@@ -108,10 +108,8 @@ def _check(program: Program, plain: Program) -> None:
     rng = np.random.default_rng(0)
     frame = [rng.integers(-128, 128, i.shape).astype(i.dtype) for i in program.inputs]
     with program.open() as session, plain.open() as reference:
-        if not all(
-            np.array_equal(a, b)
-            for a, b in zip(_outputs(session.run(frame)), _outputs(reference.run(frame)), strict=True)
-        ):
+        made, wanted = _outputs(session.run(frame)), _outputs(reference.run(frame))
+        if not all(np.array_equal(a, b) for a, b in zip(made, wanted, strict=True)):
             raise EngineError(f"{program.folder.name} gives other bytes with {DEVICE}")
 
 

@@ -18,8 +18,7 @@ from weft.codegen.toolchain import find_target_toolchain
 from weft.engines.cortex_m4.counts import Count
 from weft.machines import load_machine
 from weft.program import Program
-from weft.testing.compiled_stages import compile_stages
-from weft.testing.random_layers import network
+from weft.testing.layer_programs import compile_layers
 from weft.transforms.choose_kernels import FAMILIES
 from weft.transforms.measured_choice import pixels_of
 
@@ -43,13 +42,13 @@ def measure(shapes: Sequence[LayerShape] = SHAPES) -> dict[str, Any]:
 
 def _rows(shapes: Sequence[LayerShape]) -> Iterator[dict[str, Any]]:
     """Of shapes that are one network."""
-    graph = network([shape.layer() for shape in shapes])
+    layers = [shape.layer() for shape in shapes]
     machine = load_machine(_MACHINE)
     counts: dict[str, dict[str, Count]] = {}
     by_hand: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="weft-bench-") as scratch:
         for name, families in _CANDIDATES.items():
-            program = compile_stages(graph, machine, Path(scratch) / name, families, False)
+            program = compile_layers(layers, machine, Path(scratch) / name, families, False)
             counts[name] = _by_layer(program)
             by_hand |= set(program.manifest["hand_written"])
     for number, shape in enumerate(shapes):
@@ -77,7 +76,9 @@ def _by_layer(program: Program) -> dict[str, Count]:
 
 def is_generated_faster(row: Mapping[str, Any]) -> bool:
     """By instructions and by cycles."""
-    pairs = [(row["generated"][key], row["hand_written"][key]) for key in ("instructions", "cycles")]
+    pairs = [
+        (row["generated"][key], row["hand_written"][key]) for key in ("instructions", "cycles")
+    ]
     return all(generated < by_hand for generated, by_hand in pairs)
 
 
@@ -91,7 +92,9 @@ def rules(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
             classes.setdefault(key, []).append(row)
     for (family, pixels, channels), alike in sorted(classes.items()):
         slower = [row["taps"] for row in alike if not is_generated_faster(row)]
-        most = max((r["taps"] for r in alike if r["taps"] < min(slower, default=1 << 31)), default=0)
+        most = max(
+            (r["taps"] for r in alike if r["taps"] < min(slower, default=1 << 31)), default=0
+        )
         if most:
             yield {"family": family, "pixels": pixels, "channels": channels, "most_taps": most}
 

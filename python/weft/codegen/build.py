@@ -296,7 +296,11 @@ def _dram(placed: Placed, stored: dict[str, Any] | None) -> dict[str, Any] | Non
     """The file of weights in DRAM, and what is copied from there for a frame."""
     if stored is None:
         return None
-    return {**stored, "bytes_per_frame": placed.compilation.facts["dram_bytes"]}
+    return {
+        **stored,
+        "bytes_per_frame": placed.compilation.facts["dram_bytes"],
+        "bytes_per_second": placed.machine.links["dram"],
+    }
 
 
 def _pe_class(pe_class: PeClass) -> dict[str, Any]:

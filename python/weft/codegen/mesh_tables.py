@@ -37,6 +37,7 @@ from weft.dialects.pe import (
     SlotOp,
     StoredOp,
     TaskOp,
+    dram_bytes,
 )
 from weft.errors import MappingError
 from weft.kernels.device import AWAIT
@@ -79,12 +80,14 @@ class PeTask:
 @dataclass(frozen=True)
 class PeJob:
     """A job that a task launches: its ``number`` on the PE, which is its label in errors, what it
-    is, the index of its device and the cycles that it takes there."""
+    is, the index of its device, the cycles that it takes there and the bytes that it copies from
+    DRAM."""
 
     number: int
     label: str
     device: int
     cycles: int
+    dram_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -231,7 +234,7 @@ class _MeshWriter:
         self.job_count[pe] += 1
         stage, _, what = op.label.data.partition(":")
         label = f"{labels[int(stage)]} {what}"
-        return PeJob(number, label, op.device_index, op.device_cycles)
+        return PeJob(number, label, op.device_index, op.device_cycles, dram_bytes(op))
 
     def awaiting(self, place: PlaceOp, device: int, ticket: int) -> Call:
         index = self.kernel_index[place.pe_index][AWAIT.name]

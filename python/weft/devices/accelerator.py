@@ -106,7 +106,7 @@ class Accelerator:
         if self.description.takes_copies:
             return f"{self.name} copies, and computes nothing"
         if self.lowering is None:
-            return f"{self.name}: gets nothing from the compiler, it has no lowering"
+            return f"{self.name} gets nothing from the compiler: it has no lowering"
         reason = self.lowering.refuse(layer, self.options)
         return None if reason is None else f"{self.name}: {reason}"
 
@@ -176,9 +176,8 @@ def accelerators(uses: Sequence[Use]) -> tuple[Accelerator, ...]:
             **facts.more,
             **options,
         }
-        path, timing = description.lowering, None
-        if path is not None:
-            timing = (Timing if description.takes_copies else Lowering)(description, path)
+        path, kind_of = description.lowering, Timing if description.takes_copies else Lowering
+        timing = None if path is None else kind_of(description, path)
         made.append(Accelerator(name, index, description, given, timing))
     _check_kinds(made)
     return tuple(made)

@@ -27,7 +27,7 @@ from weft.dialects.fabric import (
     ports_of,
     values_of,
 )
-from weft.dialects.pe import ConstantOp, ResultOp, ShardOp, SlotOp, TaskOp
+from weft.dialects.pe import ConstantOp, ResultOp, ShardOp, SlotOp, StoredOp, TaskOp
 from weft.dialects.stages import StageOutput
 from weft.dialects.stages.base import dtype_of
 from weft.dialects.stages.box import Box
@@ -181,6 +181,7 @@ class MeshVerifier:
     def addresses(self) -> None:
         arenas: dict[int, list[_Range]] = {}
         blobs: dict[int, dict[str, _Range]] = {}
+        dram: dict[str, _Range] = {}
         scratch: dict[int, int] = {}
         for place in self.places:
             shard = self.shards.get(place.template_name)
@@ -197,7 +198,10 @@ class MeshVerifier:
                 end = at + depth * frame_stride(slot.size)
                 arena.append((at, end, f"slot {number} of {place.template_name}"))
             scratch[place.pe_index] = max(scratch.get(place.pe_index, 0), shard.scratch_bytes)
-            self.constants(place, shard, blobs.setdefault(place.pe_index, {}))
+            where = f"on PE {place.pe_index}"
+            blob = blobs.setdefault(place.pe_index, {})
+            self.constants(place, shard.of_type(ConstantOp), blob, where)
+            self.constants(place, shard.of_type(StoredOp), dram, "in DRAM")
         for channel in self.channels:
             if channel.at is not None:
                 tensor = self.tensors[channel.tensor_index]
@@ -207,20 +211,26 @@ class MeshVerifier:
                 arena = arenas.setdefault(channel.pe_index, [])
                 arena.append((at, end, f"output {channel.label.data}"))
         for pe, arena in arenas.items():
-            _verify_apart(pe, [(0, scratch.get(pe, 0), "scratch memory"), *arena])
+            _verify_apart(f"on PE {pe}", [(0, scratch.get(pe, 0), "scratch memory"), *arena])
         for pe, blob in blobs.items():
-            _verify_apart(pe, blob.values())
+            _verify_apart(f"on PE {pe}", blob.values())
+        _verify_apart("in DRAM", dram.values())
 
     @staticmethod
-    def constants(place: PlaceOp, shard: ShardOp, blob: dict[str, _Range]) -> None:
+    def constants(
+        place: PlaceOp,
+        constants: Sequence[ConstantOp | StoredOp],
+        blob: dict[str, _Range],
+        where: str,
+    ) -> None:
         assert place.constants_at is not None
         at = values_of(place.constants_at)
-        for constant in shard.of_type(ConstantOp):
+        for constant in constants:
             index = int(constant.index.value.data)
             key = place.constants.data[index].data
             whose = (at[index], at[index] + constant.size, f"constant {key}")
             if blob.setdefault(key, whose) != whose:
-                raise VerifyException(f"constant {key} is at two places on PE {place.pe_index}")
+                raise VerifyException(f"constant {key} is at two places {where}")
 
     # --- routes ---
 
@@ -325,9 +335,9 @@ def _verify_run(row: Route, verb: str, size: int, where: Sequence[int]) -> None:
         raise VerifyException(f"{_text(row)} {verb} bytes up to {end} of {size}")
 
 
-def _verify_apart(pe: int, ranges: Iterable[_Range]) -> None:
+def _verify_apart(where: str, ranges: Iterable[_Range]) -> None:
     end, owner = 0, ""
     for first, last, whose in sorted(r for r in ranges if r[0] != r[1]):
         if first < end:
-            raise VerifyException(f"{owner} and {whose} overlap on PE {pe}")
+            raise VerifyException(f"{owner} and {whose} overlap {where}")
         end, owner = last, whose

@@ -402,6 +402,12 @@ class ProgramOp(IRDLOperation):
             raise VerifyException(f"program {self.sym_name.data} lists a kernel twice")
 
 
+def dram_bytes(launch: LaunchOp) -> int:
+    """What a job copies from DRAM."""
+    spans = zip(launch.pointers, launch.spans.get_values(), strict=True)
+    return sum(int(span) for memory, span in spans if isinstance(memory.owner, StoredOp))
+
+
 def _meet(a: Sequence[tuple[int, int]], b: Sequence[tuple[int, int]]) -> bool:
     return any(s <= f and t <= e for s, e in a for t, f in b)
 

@@ -119,7 +119,9 @@ def _dropout(importer: Importer, node: Node) -> None:
     value = importer.value(node.input(0))
     importer.values[node.outputs[0]] = value
     if node.outputs[1:] and node.outputs[1]:
-        importer.values[node.outputs[1]] = np.ones(shape_of(value), np.bool_)
+        # Of no memory, whatever shape a file claims.
+        mask = np.broadcast_to(np.True_, shape_of(value))
+        importer.values[node.outputs[1]] = mask
 
 
 def _constant(importer: Importer, node: Node) -> None:

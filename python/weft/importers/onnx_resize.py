@@ -18,6 +18,9 @@ from weft.kernels.nearest import COORDINATES, ROUNDINGS, nearest_indices
 if TYPE_CHECKING:
     from weft.importers.onnx import Importer
 
+# Along one axis; each is kept.
+_MOST_INDICES = 1 << 20
+
 
 @dataclass(frozen=True)
 class _Sizes:
@@ -46,7 +49,7 @@ def _resize(importer: Importer, node: Node) -> None:
         )
     shape = held.shape
     sizes = _sizes(importer, node, shape, 1 if is_old else 2)
-    if min(sizes.counts, default=1) < 1:
+    if min(sizes.counts, default=1) < 1 or max(sizes.counts, default=1) > _MOST_INDICES:
         raise Unsupported(f"{tuple(shape)} to {sizes.counts}")
     is_image = len(shape) == 4 and tuple(sizes.counts[:2]) == tuple(shape[:2])
     if is_image and sizes.is_whole(shape):

@@ -49,7 +49,7 @@ class DramLoad(DeviceLaunch):
     pointers: tuple[str, ...] = ("to", "from")  # type: ignore[misc]
     numbers: tuple[str, ...] = ("bytes",)  # type: ignore[misc]
     outputs: tuple[str, ...] = ("to",)  # type: ignore[misc]
-    jobs_under_way = 1
+    jobs_under_way = 1  # more would need room for the weights of a third stage
 
     @property
     def name(self) -> str:

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from xdsl.ir import SSAValue
 
 from weft.dialects.accel import YieldOp
-from weft.dialects.pe import ShardOp, StoredOp, TaskOp
+from weft.dialects.pe import ShardOp, TaskOp, dram_bytes
 from weft.kernels.requantize_sums import RequantizeSums, RescaleSums
 from weft.machines.model import CostData
 from weft.mapping.firing_cycles import StageWork
@@ -44,11 +44,15 @@ def _requantising(task: TaskOp, cost: CostData) -> float:
 
 
 def shard_times(
-    shard: ShardOp, stages: Sequence[StageWork], cost: CostData, ratios: Sequence[float]
+    shard: ShardOp,
+    stages: Sequence[StageWork],
+    cost: CostData,
+    ratios: Sequence[float],
+    blocking: Collection[int] = (),
 ) -> ShardTimes | None:
     """None if it uses no device. ``stages`` is what its stages take where the core computes them;
     ``ratios`` are cycles of the PE for one of each device. A job starts when the task that launches
-    it has ended."""
+    it has ended; those of ``blocking`` devices, by index, are a part of it."""
     tasks = shard.of_type(TaskOp)
     if not any(True for task in tasks for _ in task.launches):
         return None
@@ -65,14 +69,17 @@ def shard_times(
         # Those that only bring weights from DRAM come before the one that computes.
         if label not in offloaded and any(True for _ in task.calls):
             cycles += left.pop(label, 0.0)
+        blocked = [op for op in task.launches if op.device_index in blocking]
+        cycles += sum(op.device_cycles * ratios[op.device_index] for op in blocked)
         work.append(StageWork(label, cycles))
         now = max([now, *(done[awaited.token] for awaited in task.awaits)]) + cycles
         start += cycles
         ends: dict[SSAValue, float] = {}
         for launch in task.launches:
             device = launch.device_index
-            free[device] = max(free[device], now) + launch.device_cycles * ratios[device]
-            ends[launch.token] = free[device]
+            if device not in blocking:
+                free[device] = max(free[device], now) + launch.device_cycles * ratios[device]
+            ends[launch.token] = now if device in blocking else free[device]
         last = task.body.block.last_op
         if isinstance(last, YieldOp):
             handed_on = zip(last.tokens, task.tokens, strict=True)
@@ -92,8 +99,4 @@ def shard_times(
 
 def _dram_bytes(tasks: Sequence[TaskOp]) -> int:
     """What jobs copy from DRAM in a firing."""
-    found = 0
-    for launch in (launch for task in tasks for launch in task.launches):
-        spans = zip(launch.pointers, launch.spans.get_values(), strict=True)
-        found += sum(int(span) for memory, span in spans if isinstance(memory.owner, StoredOp))
-    return found
+    return sum(dram_bytes(launch) for task in tasks for launch in task.launches)

@@ -50,8 +50,8 @@ class Transfer:
 @dataclass(frozen=True)
 class Timing:
     """What the model of time says of a mesh. Rates in frames a second; ``firings`` of every place,
-    ``transfers`` of every channel; ``dram_bytes`` are those of weights that are copied from DRAM for
-    a frame."""
+    ``transfers`` of every channel; ``dram_bytes`` are those of weights that are copied from DRAM
+    for a frame."""
 
     predicted_fps: float
     guaranteed_fps: float
@@ -236,7 +236,9 @@ class _Timer:
         times = None
         if number < len(self.shards):
             ratios = self.ratios(place, pe_class)
-            times = shard_times(self.shards[number], self.work[key], cost, ratios)
+            own = self.devices.get(place.pe_index, ())
+            blocking = {d.index for d in own if d.description.facts.is_blocking}
+            times = shard_times(self.shards[number], self.work[key], cost, ratios, blocking)
         self.device_times[number] = times
         if times is None:
             return firing_cycles(self.work[key], cost.firing, sending)

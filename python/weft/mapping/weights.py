@@ -9,8 +9,8 @@ from weft.devices.accelerator import accelerators
 from weft.dialects.stages import Stage
 from weft.machines.model import STREAMED_BYTES, DeviceUse, PeClass
 
-#: Bytes of weights that a device gets at a time, unless the fewest channels that it computes side by
-#: side take more; while it has them the next are copied.
+#: Bytes of weights that a device gets at a time, unless the fewest channels that it computes side
+#: by side take more; while it has them the next are copied.
 CHUNK_BYTES = 16 << 10
 
 

@@ -15,8 +15,7 @@ from weft.devices.accelerator import accelerators_by_class
 from weft.errors import DeviceError, EngineError
 from weft.machines import DeviceUse, load_machine
 from weft.program import Program
-from weft.testing.compiled_stages import compile_stages
-from weft.testing.random_layers import RandomLayer, network, random_layers
+from weft.testing.random_layers import RandomLayer, random_layers
 
 # One PE, with room for all layers.
 _MACHINE = "single-m4-1m"
@@ -51,6 +50,8 @@ def compare_lowering(
     Raises ``LoweringMismatchError`` that shows the smallest layer which differs, ``DeviceError`` if
     the device takes none of them or its ``lowering.py`` is wrong.
     """
+    from weft.testing.layer_programs import compile_layers  # which needs the compiler
+
     kind = str(Path(device).absolute()) if Path(device).is_dir() else str(device)
     use = DeviceUse(_NAME, kind, tuple(sorted((options or {}).items())))
     machine = load_machine(_MACHINE)
@@ -59,10 +60,9 @@ def compare_lowering(
     rng = np.random.default_rng(seed)
     chosen = random_layers(rng, layers)
     frames = [list(frame) for frame in zip(*(c.frames(rng) for c in chosen), strict=True)]
-    graph = network(chosen)
     with tempfile.TemporaryDirectory(prefix="weft-") as scratch:
-        plain = compile_stages(graph, machine, Path(scratch) / "core")
-        offloaded = compile_stages(graph, with_device, Path(scratch) / "device")
+        plain = compile_layers(chosen, machine, Path(scratch) / "core")
+        offloaded = compile_layers(chosen, with_device, Path(scratch) / "device")
         rows = {int(row["stage"]): row for row in offloaded.manifest["offload"]}
         if not any(_NAME in row["on"] for row in rows.values()):
             reasons = "; ".join(sorted({r for row in rows.values() for r in row["reasons"]}))

@@ -1,33 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers with random weights, as stages of a network that has nothing else."""
+"""Random layers with weights, in plain numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
-from xdsl.ir import Block, Region, SSAValue
-
-from weft.dialects.stages import Constant, StageGraph, StageOutput
-from weft.dialects.stages.base import tensor_type
-from weft.dialects.stages.conv import Conv2dStage, DenseStage, DepthwiseStage
-from weft.dialects.stages.elementwise import BinaryStage
-from weft.transforms.compilation import Compilation, constant_key
 
 # In turn; convolutions differ in most.
 _KINDS = ("conv2d", "depthwise", "conv2d", "dense")
-_STAGES = {
-    "conv2d": Conv2dStage,
-    "depthwise": DepthwiseStage,
-    "dense": DenseStage,
-    "binary": BinaryStage,
-}
 # Of a random int8, near enough, to scale sums so that results use most of int8.
 _SPREAD = 74.0
 _WANTED = 60.0
@@ -108,7 +93,9 @@ def _dense(rng: np.random.Generator, most: int) -> RandomLayer:
     out_channels = _channels(rng, most)
     rows = 1 if rng.random() < 0.6 else int(rng.integers(1, most + 1))
     weights = _weights(rng, (out_channels, in_channels))
-    return layer_of(rng, "dense", (rows, in_channels), (rows, out_channels), weights, in_channels, {})
+    return layer_of(
+        rng, "dense", (rows, in_channels), (rows, out_channels), weights, in_channels, {}
+    )
 
 
 def _conv2d(rng: np.random.Generator, most: int) -> RandomLayer:
@@ -193,37 +180,3 @@ def layer_of(
     limits = {"zero_point": int(rng.integers(-128, 128)), "low": -128, "high": 127}
     constants = weights, bias, multiplier, shift.astype(np.int8)
     return RandomLayer(kind, x_shape, out_shape, constants, {**attributes, **limits})
-
-
-def network(layers: Sequence[RandomLayer]) -> Compilation:
-    """A stage graph with an input for every operand and an output for every layer, which is called
-    by its number."""
-    given = [layer for layer in layers for _ in range(layer.operands)]
-    block = Block(arg_types=[tensor_type(layer.x_shape, "int8") for layer in given])
-    arguments = iter(block.args)
-    found: dict[str, NDArray[Any]] = {}
-    results = []
-    for number, layer in enumerate(layers):
-        operands: list[SSAValue] = list(islice(arguments, layer.operands))
-        for data in layer.constants:
-            found[constant_key(data)] = data
-            constant = Constant(
-                properties={"key": StringAttr(constant_key(data))},
-                result_types=[tensor_type(data.shape, str(data.dtype))],
-            )
-            block.add_op(constant)
-            operands.append(constant.result)
-        attributes = {**layer.attributes, "label": str(number)}
-        result = tensor_type(layer.out_shape, "int8")
-        stage = _STAGES[layer.kind].make(operands, attributes, result)
-        block.add_op(stage)
-        results.append(stage.result)
-    block.add_op(StageOutput(operands=[results]))
-    names = ArrayAttr(StringAttr(f"x{number}") for number in range(len(given)))
-    outputs = ArrayAttr(StringAttr(f"y{number}") for number in range(len(layers)))
-    graph = StageGraph(
-        properties={"input_names": names, "output_names": outputs}, regions=[Region(block)]
-    )
-    module = ModuleOp([graph])
-    module.verify()
-    return Compilation(module, found)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,9 @@ from weft.kernels.requantize_sums import can_double, channel_words
 from weft.transforms.choose_kernels import drop_unused
 from weft.transforms.compilation import Compilation, constant_key
 
-_Weighted = Conv2dStage | DepthwiseStage | DenseStage
+_WEIGHTED = (Conv2dStage, DepthwiseStage, DenseStage)
+if TYPE_CHECKING:
+    _Weighted = Conv2dStage | DepthwiseStage | DenseStage
 _Data = NDArray[Any]
 
 
@@ -106,7 +108,7 @@ class _Chooser:
             if not isinstance(op, Stage):
                 continue
             found = Decision(template.sym_name.data, op.label.data, op.kind, op.macs())
-            if isinstance(op, _Weighted):
+            if isinstance(op, _WEIGHTED):
                 vectors = prod(shape_of(op.result)[:-1])
                 found = replace(found, in_channels=shape_of(op.x)[-1], vectors=vectors)
                 device, reason, parts = self.stage(op, places, devices)

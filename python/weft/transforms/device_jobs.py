@@ -151,7 +151,10 @@ class LayerJobs:
             tiles = list(division.tiles())
             core = [self.core_cycles(tile) for tile in tiles]
             job = self.cost.job * len(self.parts)
-            return overlapped_cycles([cycles(t) for t in tiles], core, job), division.elements
+            device = [cycles(tile) for tile in tiles]
+            if self.device.description.facts.is_blocking:
+                return sum(device) + sum(core) + job * len(tiles), division.elements
+            return overlapped_cycles(device, core, job), division.elements
 
         return min(_divisions(self.layer, self.device, len(self.parts)), key=time)
 
@@ -190,9 +193,7 @@ class LayerJobs:
 
     # --- jobs ---
 
-    def work(
-        self, sums: Sequence[View], where: str = ""
-    ) -> Iterator[Launch | Await | KernelCall]:
+    def work(self, sums: Sequence[View], where: str = "") -> Iterator[Launch | Await | KernelCall]:
         """Tile after tile, one after the other: what of it may overlap is found later. ``sums`` has
         room for those of a tile in each; ``where`` goes behind the tile's number in labels."""
         for number, tile in enumerate(self.division.tiles()):

@@ -106,4 +106,3 @@ def chunks_of(jobs: LayerJobs, alignment: int) -> list[Chunk]:
             divisions[chunk.channels] = chunk.jobs_in(jobs.packed).division
         chunks.append(replace(chunk, division=divisions[chunk.channels]))
     return chunks
-

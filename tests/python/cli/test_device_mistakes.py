@@ -216,3 +216,17 @@ def test_machine_files_are_read_as_strictly(
     refused(run('["mac_array", "mac_array"]'), "'mac_array' is there twice; give each a name")
     refused(run('[{ kind = "mac_array", options = { depth = 3 } }]'), "has no option 'depth'")
     refused(run('[{ kind = "mac_array", option = {} }]'), "unknown key 'option'; known are kind")
+
+
+@pytest.mark.parametrize(
+    ("after", "wanted"),
+    [
+        ("return WEFT_PENDNG;", ("my_accelerator.c", "WEFT_PENDNG")),
+        ("return WEFT_E_DEVICE;", ("device theirs, job ", "tile 0: device failure")),
+    ],
+)
+def test_c_that_is_wrong(
+    dense: Path, device: Path, weft_command: Weft, after: str, wanted: tuple[str, ...]
+) -> None:
+    edit(device, "my_accelerator.c", "return WEFT_PENDING;", after)
+    refused(weft_command("run", dense, "--machine", "single-m4", "--device", device), *wanted)

@@ -25,6 +25,8 @@ NAMES = sorted(path.stem for path in DEVICE_GRAPHS.glob("*.mlir"))
 #: A device of a PE: its name there, its kind, its options.
 Use = tuple[str, str, Table[str, Any]]
 MAC_ARRAY: Use = ("mac_array", "mac_array", {})
+#: Fixed, so that tiles do not change with what is fitted.
+COSTS = CostData(job=400.0, requantize=9.0)
 
 
 def _data(key: str, shape: Sequence[int], dtype: str) -> np.ndarray:
@@ -56,7 +58,7 @@ def on_mesh(graph: Compilation, uses: Table[int, Sequence[Use]], pes: int = 1) -
     }
     made = to_mesh(graph, Mapping(places), pes)
     devices = {pe: accelerators(used) for pe, used in uses.items()}
-    return replace(made, devices=devices, costs=dict.fromkeys(devices, CostData()))
+    return replace(made, devices=devices, costs=dict.fromkeys(devices, COSTS))
 
 
 def steps(name: str, uses: Sequence[Use] = (MAC_ARRAY,)) -> dict[str, Compilation]:

@@ -14,7 +14,17 @@ from weft.kernels.movement import Copy, Fill, Lookup, Quantize
 from weft.kernels.partial import AddPartial, PartialConv2d, Requantize
 from weft.kernels.pool import Pool2d
 from weft.kernels.softmax import Softmax
+from weft.kernels.tir import TirKernel
 
+# A convolution with bias and activation, as the generic stage has it.
+_CONVOLUTION = """@R.function
+def main(x0: R.Tensor((1, 4, 5, 2), dtype="float32"), x1: R.Tensor((3, 3, 3, 2), dtype="float32"), \
+x2: R.Tensor((3,), dtype="float32")) -> R.Tensor((1, 4, 5, 3), dtype="float32"):
+    gv: R.Tensor((1, 4, 5, 3), dtype="float32") = R.nn.conv2d(x0, x1, padding=[1, 1, 1, 1], \
+data_layout="NHWC", kernel_layout="OHWI")
+    gv1: R.Tensor((1, 4, 5, 3), dtype="float32") = R.add(gv, x2)
+    gv2: R.Tensor((1, 4, 5, 3), dtype="float32") = R.nn.relu(gv1)
+    return gv2"""
 KERNELS: tuple[Kernel, ...] = (
     Add(1, 1),
     Add(1, 0),
@@ -55,4 +65,6 @@ KERNELS: tuple[Kernel, ...] = (
     Mean("float"),
     Quantize("float"),
     Requantize("float"),
+    TirKernel(_CONVOLUTION),
+    TirKernel(_CONVOLUTION, ((0, 1), (2, 2), (0, 5), (1, 2))),
 )

@@ -22,14 +22,23 @@ from ir.device_graphs import MAC_ARRAY, NAMES, mesh_of, steps
 from ir.text import parse
 from weft.dialects.accel import WHOLE, AwaitOp, LaunchOp, YieldOp
 from weft.dialects.pe import BufferOp, CallOp, ResultOp, ShardOp, TaskOp
+from weft.kernels.device import DeviceLaunch
 from weft.transforms.compilation import Compilation
-from weft.transforms.overlap import JOBS_UNDER_WAY, overlap
+from weft.transforms.overlap import overlap
 
 MEMORY = 24
+POINTERS = ("a", "b", "out")
 #: Pointers of kernels: the last is written, and all are read.
 KERNELS: Any = {
-    name: SimpleNamespace(pointers=("a", "b", "out"), outputs=("out",))
-    for name in ("call", "launch")
+    "call": SimpleNamespace(pointers=POINTERS, outputs=("out",)),
+    "launch": DeviceLaunch(
+        kind="test",
+        descriptor="job_t",
+        header="test.h",
+        pointers=POINTERS,
+        numbers=("number",),
+        outputs=("out",),
+    ),
 }
 many = settings(max_examples=15 * settings().max_examples)
 
@@ -239,7 +248,7 @@ def test_what_was_there_is_there_and_tasks_begin_with_awaits(text: str) -> None:
         kinds = [isinstance(op, AwaitOp) for op in task.body.block.ops]
         assert kinds == sorted(kinds, reverse=True)
     for device, most in _under_way(after).items():
-        assert most <= max(JOBS_UNDER_WAY, _under_way(before)[device])
+        assert most <= max(DeviceLaunch.jobs_under_way, _under_way(before)[device])
 
 
 @many

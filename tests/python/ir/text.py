@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
 GRAPHS = HERE / "graphs"
 EXAMPLES = HERE / "examples"
-EXAMPLE_NAMES = ("stages", "packed", "offloaded", "shard", "jobs", "mesh", "planned")
+EXAMPLE_NAMES = ("stages", "packed", "offloaded", "shard", "jobs", "streamed", "mesh", "planned")
 #: What passes make of graphs on PEs with devices.
 DEVICE_GRAPHS = HERE / "device_graphs"
 DEVICE_GOLDEN = GOLDEN / "devices"

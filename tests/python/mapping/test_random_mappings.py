@@ -76,7 +76,7 @@ def check(
         whole = build(stages, machine, simplest_mapping(stages, machine), Path(name) / "whole")
         mapped = build(stages, target, mapping, Path(name) / "mapped")
         assert len(whole.pes) == 1
-        assert bool(mapped.manifest["offload"]) == devices
+        assert devices or not mapped.manifest["offload"]
         expected = stream(whole, inputs, None)
         got = stream(mapped, frames, int(rng.integers(0, 5)))
     assert len(got) == len(frames)

@@ -4,8 +4,9 @@
  *     run_frame INPUT OUTPUT
  *
  * INPUT holds frames, each with the bytes of all inputs in order; OUTPUT gets the outputs likewise.
- * Tables, arena, constants and state are heap blocks of exactly their size, so that a sanitizer sees
- * what leaves them. Build with -DWEFT_PE=0, and pes.S likewise. */
+ * Tables, arena, constants, state and what devices need are heap blocks of exactly their size, so
+ * that a sanitizer sees what leaves them. Build with -DWEFT_PE=0, and pes.S likewise; link
+ * weft/pe_devices.h's functions if the program uses devices (-DDEVICES). */
 #define _POSIX_C_SOURCE 200112L
 
 #include <stdio.h>
@@ -14,6 +15,11 @@
 
 #include "pes.h"
 #include "weft/pe.h"
+#ifdef DEVICES
+#include "weft/pe_devices.h"
+
+enum { DEADLINE = 10000000 }; /* of jobs, in microseconds */
+#endif
 
 static void fail(const char *what, weft_status_t status)
 {
@@ -74,7 +80,7 @@ static bool run_one_frame(weft_pe_t *pe, FILE *input, FILE *output)
     for (uint32_t i = 0; i < pe->tables->channels.count; ++i) {
         if (is_input(pe, i) && !feed(pe, i, input)) return false;
     }
-    while (status == WEFT_OK) status = weft_pe_step(pe);
+    while (status == WEFT_OK || status == WEFT_PENDING) status = weft_pe_step(pe);
     if (status != WEFT_IDLE) fail("step", status);
     for (uint32_t i = 0; i < pe->tables->channels.count; ++i) {
         if (!is_input(pe, i)) fetch(pe, i, output);
@@ -92,7 +98,7 @@ int main(int argc, char **argv)
     FILE *input = argc == 3 ? fopen(argv[1], "rb") : NULL;
     FILE *output = argc == 3 ? fopen(argv[2], "wb") : NULL;
     if (input == NULL || output == NULL) return 2;
-    const weft_pe_config_t config = {
+    weft_pe_config_t config = {
         .program = &WEFT_PE_PROGRAM,
         .tables = tables,
         .table_words = WEFT_PE_TABLES_BYTES / sizeof(uint32_t),
@@ -104,11 +110,24 @@ int main(int argc, char **argv)
         .state_words = WEFT_PE_STATE_WORDS,
         .number = WEFT_PE,
     };
+#ifdef DEVICES
+    const uint32_t bytes = WEFT_PE_PROGRAM.devices->storage_bytes;
+    void *storage = aligned(bytes);
+    weft_pe_devices_t found;
+    const weft_status_t ready =
+        weft_pe_devices_init(&WEFT_PE_PROGRAM, &pe, storage, bytes, DEADLINE, &found);
+    if (ready != WEFT_OK) fail("devices", ready);
+    config.devices = found.devices;
+    config.device_count = found.count;
+#endif
     const weft_status_t status = weft_pe_init(&pe, &config);
     if (status != WEFT_OK) fail("init", status);
     while (run_one_frame(&pe, input, output)) continue;
     if (fclose(output) != 0) return 1;
     fclose(input);
+#ifdef DEVICES
+    free(storage);
+#endif
     free(state);
     free(arena);
     free(constants);

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import weft
 from native.c_compilers import SANITIZE, STRICT, require, require_flags, succeed
 from native.models import MACHINE, MODEL_NAMES, Compiled, model_file
 from weft.program import Program
@@ -139,6 +140,21 @@ def test_runs_clean_under_sanitizers(compiled: Compiled, tmp_path: Path) -> None
     succeed([*command, HERE / "run_frame.c", *sources, "-o", executable], folder)
     results = run_executable(executable, compiled, tmp_path)
     assert results == [result.tobytes() for result in compiled.results]
+
+
+@pytest.mark.parametrize("options", ["", ":accumulator_bits=29,subtracts_zero_points=true"])
+def test_devices_run_clean_under_sanitizers(options: str, digits: Compiled, tmp_path: Path) -> None:
+    """Descriptors, jobs and contexts keep to their storage, the device's model to its operands."""
+    compiler = require_flags("gcc", *SANITIZE)
+    folder, executable = tmp_path / "program", tmp_path / "run_frame"
+    weft.compile(digits.model, MACHINE, devices=[f"mac_array{options}"], output=folder)
+    devices = sorted(p.relative_to(folder) for p in folder.glob("devices/*/*.c"))
+    assert devices
+    sources = [*portable_sources(folder), *devices, "runtime/port/host/port.c", "pes.S"]
+    command = [compiler, *STRICT, *SANITIZE, HASH_FLAG, "-DWEFT_PE=0", "-DDEVICES", *INCLUDES]
+    succeed([*command, HERE / "run_frame.c", *sources, "-o", executable], folder)
+    results = run_executable(executable, digits, tmp_path)
+    assert results == [result.tobytes() for result in digits.results]
 
 
 def sources_of(program: Program) -> list[str]:

@@ -242,7 +242,7 @@ def test_without_parts_they_would_be_wrong(
     monkeypatch.setattr(
         choose_devices,
         "split_reduction",
-        lambda weights, operands, accumulator, axis: [(0, weights.shape[axis])],
+        lambda weights, operands, accumulator, axis, **_: [(0, weights.shape[axis])],
     )
     wrong = weft.compile(model, "single-m4-1m", devices=[device], output=tmp_path / "wrong")
     with plain.open() as first, wrong.open() as second:

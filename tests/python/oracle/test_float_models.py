@@ -16,6 +16,7 @@ from tvm import relax
 import weft
 from support.float_networks import float_networks
 from weft.errors import UnsupportedError
+from weft.program import Program
 
 MACHINE = "single-m4-1m"
 #: Relative to the largest magnitude of a result: sums in another order cancel.
@@ -53,6 +54,36 @@ def test_a_mesh_gives_the_same_bytes(network: tuple[bytes, np.ndarray]) -> None:
     """However a network is cut: sums are never, and every element is computed as in the whole."""
     data, x = network
     assert _run(data, x).tobytes() == _run(data, x, machine="grid-4x4").tobytes()
+
+
+@given(float_networks())
+@settings(max_examples=settings().max_examples)
+def test_machine_code_gives_the_same_bytes(network: tuple[bytes, np.ndarray]) -> None:
+    data, x = network
+    _is_same_as_machine_code(weft.compile(data, machine=MACHINE), x)
+
+
+def _is_same_as_machine_code(program: Program, x: np.ndarray) -> None:
+    with program.open(engine="native") as native, program.open(engine="cortex-m4") as target:
+        assert native.run(x).tobytes() == target.run(x).tobytes()
+
+
+FUNCTIONS = ("Exp", "Tanh", "Erf", "Sigmoid", "Sin", "Cos", "Floor", "Ceil", "Round", "Softplus")
+
+
+def test_functions_on_the_fpu_are_those_of_the_host() -> None:
+    """Each of them on numbers of all magnitudes, added up in ways that hide nothing."""
+    nodes = [helper.make_node(f, ["x"], [f"y{i}"]) for i, f in enumerate(FUNCTIONS)]
+    nodes.append(helper.make_node("Abs", ["x"], ["a"]))
+    for function in ("Log", "Sqrt"):
+        nodes.append(helper.make_node(function, ["a"], [f"y{function}"]))
+    nodes.append(helper.make_node("Pow", ["a", "e"], ["yPow"]))
+    names = [n.output[0] for n in nodes if n.output[0] != "a"]
+    nodes.append(helper.make_node("Concat", names, ["y"], axis=0))
+    rng = np.random.default_rng(9)
+    x = np.sign(rng.normal(size=300)) * 10 ** rng.uniform(-6, 1.9, 300)
+    data = _model(nodes, {"e": np.array(1.7, np.float32)}, [300])
+    _is_same_as_machine_code(weft.compile(data, machine=MACHINE), x.astype(np.float32))
 
 
 def _model(nodes: list[Any], constants: dict[str, np.ndarray], shape: list[int]) -> bytes:

@@ -63,7 +63,7 @@ class MachineCodeSession(StreamSession):
         nodes: dict[int, Node] = {
             number: self._pes.get(number) or NativePe(stream, number)
             for number, row in enumerate(rows)
-            if row["program"] is not None or row["shards"]
+            if row["program"] is not None or row["arena_bytes"]
         }
         self._network = Network(nodes)
         self._ends = dict.fromkeys(pe for pe, _ in (*self._inputs, *self._outputs))
@@ -93,11 +93,12 @@ class MachineCodeSession(StreamSession):
         data = dram_bytes(self.program)
         if data is None:
             return None
+        window = range(DRAM_START, DRAM_START + len(data))
         for region in (region for linked in self._linked.values() for region in linked.memory):
-            if region.origin < DRAM_START + len(data) and region.origin + region.length > DRAM_START:
+            if region.origin < window.stop and region.origin + region.length > window.start:
                 raise EngineError(
-                    f"the engine cortex-m4 has DRAM at {DRAM_START:#x}, where PEs have their memory "
-                    f"{region.name}: use the engine native"
+                    f"the engine cortex-m4 has DRAM at {DRAM_START:#x}, where PEs have their "
+                    f"memory {region.name}: use the engine native"
                 )
         view = new_memory(-(-len(data) // PAGE_BYTES) * PAGE_BYTES, 0)
         view[: len(data)] = data

@@ -37,6 +37,21 @@ class Span:
     end: int
 
 
+@dataclass
+class Dram:
+    """What all PEs copy from, one job after the other; ``held`` is ticks, it is free ``free_at``
+    that tick."""
+
+    held: int = 0
+    free_at: int = 0
+
+    def take(self, at: int, ticks: int) -> int:
+        """When a job has its bytes that wants them from ``at`` on, and takes so many ticks."""
+        self.held += ticks
+        self.free_at = max(self.free_at, at) + ticks
+        return self.free_at
+
+
 class Devices:
     """Those of all PEs. ``ended`` is told a PE of which a job is over."""
 
@@ -59,27 +74,22 @@ class Devices:
             [TimedDevice(pe, name) for name in of_pe.names]
             for pe, of_pe in enumerate(times.devices)
         ]
+        self.dram = Dram()
         self.spans: list[Span] | None = None
 
-    def blocked(self, begun: Sequence[BegunJob]) -> int:
-        """Ticks that a core stands still for jobs of devices that block."""
-        ticks = 0
-        for pe, device, _, label, is_done in begun:
-            if is_done:
-                job = self._times[pe].jobs[label]
-                self.all[pe][device].busy += job.ticks
-                ticks += job.ticks
-        return ticks
-
     def begin(self, begun: Sequence[BegunJob]) -> None:
-        """Jobs begin now, or when the one before is done."""
+        """Jobs begin now, or when the one before is done. Those of devices that block are done, and
+        a part of the task that has launched them."""
         for pe, number, sequence, label, is_done in begun:
-            if is_done:
-                continue
             job, device = self._times[pe].jobs[label], self.all[pe][number]
+            if is_done:
+                device.busy += job.ticks
+                continue
             at = max(self._events.now, device.free_at)
             device.free_at = at + job.ticks
-            device.busy += job.ticks
+            if job.dram_ticks:
+                device.free_at = max(device.free_at, self.dram.take(at, job.dram_ticks))
+            device.busy += device.free_at - at
             if self.spans is not None:
                 self.spans.append(Span(pe, device.name, job.label, at, device.free_at))
             end = partial(self._end, pe, number, sequence)

@@ -45,13 +45,19 @@ def figures(
             for number, name in names.items()
             for device in simulation.devices.all[number]
         ],
-        "links": [
-            {"link": link.name, "utilisation": _share(min(link.held, now), now)}
-            for link in simulation.outside.links
-            if link.name is not None
-        ],
+        "links": _links(simulation, now),
         "network": _network(simulation, now),
     }
+
+
+def _links(simulation: Simulation, now: int) -> list[dict[str, Any]]:
+    """Those to the outside; DRAM apart, where weights come from there."""
+    held = {link.name: link.held for link in simulation.outside.links if link.name is not None}
+    if simulation.devices.dram.held:
+        held["weights from DRAM"] = simulation.devices.dram.held
+    return [
+        {"link": name, "utilisation": _share(min(ticks, now), now)} for name, ticks in held.items()
+    ]
 
 
 def steady_fps(begun: Sequence[int], ended: Sequence[int], tick_hz: int) -> float | None:

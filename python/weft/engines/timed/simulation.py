@@ -83,7 +83,7 @@ class Simulation:
             return
         shard, task, is_last = stepped
         pe.begin(now)
-        ticks = pe.firings[shard].of_task(task, is_last) + self.devices.blocked(begun)
+        ticks = pe.firings[shard].of_task(task, is_last)
         if self.devices.spans is not None:
             self.devices.spans.append(Span(pe.number, "", f"{shard}.{task}", now, now + ticks))
         end = partial(self._end_task, pe, said, begun)

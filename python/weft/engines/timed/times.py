@@ -30,10 +30,12 @@ class FiringTimes:
 
 @dataclass(frozen=True)
 class Job:
-    """A job of a device: what it is, and the ticks that it takes there."""
+    """A job of a device: what it is, the ticks that it takes there, and those for which DRAM gives
+    it what it copies."""
 
     label: str
     ticks: int
+    dram_ticks: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,24 +79,31 @@ def _times(manifest: Mapping[str, Any]) -> Times:
         network["bytes_per_cycle"], network["signal_bytes"], cycle, network["hop_cycles"] * cycle
     )
     nodes, firings, cycles, devices = {}, [], [], []
+    stored = manifest.get("dram")
+    dram = tick_hz / stored["bytes_per_second"] if stored is not None else 0.0
     for number, row in enumerate(manifest["pes"]):
         has_work = row["program"] is not None
         clock_hz = manifest["pe_classes"][row["pe_class"]]["clock_hz"] if has_work else tick_hz
-        if has_work or row["shards"]:
+        if has_work or row["arena_bytes"]:  # the host may have slots alone
             x, y = row["node"] if has_work else network["host"]
             nodes[number] = (x, y)
         cycles.append(tick_hz // clock_hz)
         firings.append(_firings(row, cycles[-1]))
-        devices.append(_devices(row, tick_hz, cycles[-1]))
+        devices.append(_devices(row, tick_hz, cycles[-1], dram))
     links = [(channel["link"], channel["link_ticks"]) for channel in manifest["channels"]]
     return Times(tick_hz, times, nodes, firings, cycles, devices, links)
 
 
-def _devices(row: Mapping[str, Any], tick_hz: int, cycle: int) -> DeviceTimes:
+def _devices(row: Mapping[str, Any], tick_hz: int, cycle: int, dram: float) -> DeviceTimes:
+    """``dram`` is the ticks of a byte from there."""
     devices = row.get("devices", [])
     ticks = [tick_hz / d["clock_hz"] if d["clock_hz"] else cycle for d in devices]
     jobs = {
-        job["number"]: Job(job["label"], ceil(job["cycles"] * ticks[job["device"]]))
+        job["number"]: Job(
+            job["label"],
+            ceil(job["cycles"] * ticks[job["device"]]),
+            ceil(job.get("dram_bytes", 0) * dram),
+        )
         for shard in row["shards"]
         for task in shard
         for job in task.get("jobs", [])

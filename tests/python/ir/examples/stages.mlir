@@ -76,5 +76,7 @@
     label = "26"}> : (tensor<1x2x2x2xi8>, tensor<3xf32>) -> tensor<1x1x1x2xi8>
   %27 = "stages.float_softmax"(%25, %24, %k) <{zero_point = -128 : i64, label = "27"}>
     : (tensor<1x2xi8>, tensor<256xf32>, tensor<1xf32>) -> tensor<1x2xi8>
+  %28 = "stages.tir"(%f) <{source = "@R.function\0Adef main(x0: R.Tensor((1, 4), dtype=\22float32\22)) -> R.Tensor((1, 4), dtype=\22float32\22):\0A    gv: R.Tensor((1, 4), dtype=\22float32\22) = R.exp(x0)\0A    return gv",
+    begin = array<i64: 0, 0>, label = "28"}> : (tensor<1x4xf32>) -> tensor<1x4xf32>
   stages.output %15, %14, %18 : tensor<6xi8>, tensor<1x4xi8>, tensor<1x3x1x2xi8>
 }) : () -> ()

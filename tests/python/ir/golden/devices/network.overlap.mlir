@@ -31,8 +31,8 @@ builtin.module {
         pe.call @fill_s8(%0) + [36] with [9, 4, 36, 3] : memref<364xi8>
       }
       %17, %18 = pe.task "conv2d" "0" macs 46080 -> !accel.token, !accel.token {
-        %19 = accel.launch @launch_mac_array "0:0" on 0 for 784(%0, %11, %2) + [0, 0, 0] over [220, 1152, 2560] with [0, 4, 8, 20, 3, 3, 4, 36, 4, 36, 4, 640, 80, 0, 0, 32] : memref<364xi8>, memref<1152xi8>, memref<2560xi8>
-        %20 = accel.launch @launch_mac_array "0:1" on 0 for 784(%0, %11, %3) + [144, 0, 0] over [220, 1152, 2560] with [0, 4, 8, 20, 3, 3, 4, 36, 4, 36, 4, 640, 80, 0, 0, 32] : memref<364xi8>, memref<1152xi8>, memref<2560xi8>
+        %19 = accel.launch @launch_mac_array "0:tile 0" on 0 for 784(%0, %11, %2) + [0, 0, 0] over [220, 1152, 2560] with [0, 4, 8, 20, 3, 3, 4, 36, 4, 36, 4, 640, 80, 0, 0, 32] : memref<364xi8>, memref<1152xi8>, memref<2560xi8>
+        %20 = accel.launch @launch_mac_array "0:tile 1" on 0 for 784(%0, %11, %3) + [144, 0, 0] over [220, 1152, 2560] with [0, 4, 8, 20, 3, 3, 4, 36, 4, 36, 4, 640, 80, 0, 0, 32] : memref<364xi8>, memref<1152xi8>, memref<2560xi8>
         pe.call @fill_s8(%1) + [160] with [7, 20, 180, -1] : memref<1620xi8>
         pe.call @fill_s8(%1) + [1420] with [1, 200, 0, -1] : memref<1620xi8>
         accel.yield %19, %20
@@ -46,8 +46,8 @@ builtin.module {
         pe.call @weft_requantize_sums_s8(%3, %12, %1) + [0, 0, 720] over [2560, 240, 700] with [1, 4, 8, 20, 180, 20, -1, -128, 127] : memref<2560xi8>, memref<240xi8>, memref<1620xi8>
       }
       %21, %22 = pe.task "depthwise" "2" macs 2880 -> !accel.token, !accel.token {
-        %23 = accel.launch @launch_mac_array "2:0" on 0 for 364(%1, %13, %6) + [0, 0, 0] over [900, 288, 640] with [1, 2, 4, 20, 3, 3, 1, 360, 40, 180, 20, 320, 80, 0, 0, 32] : memref<1620xi8>, memref<288xi8>, memref<640xi8>
-        %24 = accel.launch @launch_mac_array "2:1" on 0 for 364(%1, %13, %7) + [720, 0, 0] over [900, 288, 640] with [1, 2, 4, 20, 3, 3, 1, 360, 40, 180, 20, 320, 80, 0, 0, 32] : memref<1620xi8>, memref<288xi8>, memref<640xi8>
+        %23 = accel.launch @launch_mac_array "2:tile 0" on 0 for 364(%1, %13, %6) + [0, 0, 0] over [900, 288, 640] with [1, 2, 4, 20, 3, 3, 1, 360, 40, 180, 20, 320, 80, 0, 0, 32] : memref<1620xi8>, memref<288xi8>, memref<640xi8>
+        %24 = accel.launch @launch_mac_array "2:tile 1" on 0 for 364(%1, %13, %7) + [720, 0, 0] over [900, 288, 640] with [1, 2, 4, 20, 3, 3, 1, 360, 40, 180, 20, 320, 80, 0, 0, 32] : memref<1620xi8>, memref<288xi8>, memref<640xi8>
         accel.yield %23, %24
       }
       pe.task "pool" "1" macs 0 {
@@ -62,7 +62,7 @@ builtin.module {
         pe.call @weft_requantize_sums_s8(%7, %14, %5) + [0, 0, 160] over [640, 240, 160] with [1, 2, 4, 20, 80, 20, 2, -128, 127] : memref<640xi8>, memref<240xi8>, memref<320xi8>
       }
       %25 = pe.task "dense" "4" macs 960 -> !accel.token {
-        %26 = accel.launch @launch_mac_array "4:0" on 0 for 392(%5, %15, %9) + [0, 0, 0] over [320, 5120, 12] with [0, 1, 1, 3, 1, 1, 320, 0, 320, 0, 320, 12, 12, 0, 0, 32] : memref<320xi8>, memref<5120xi8>, memref<12xi8>
+        %26 = accel.launch @launch_mac_array "4:tile 0" on 0 for 392(%5, %15, %9) + [0, 0, 0] over [320, 5120, 12] with [0, 1, 1, 3, 1, 1, 320, 0, 320, 0, 320, 12, 12, 0, 0, 32] : memref<320xi8>, memref<5120xi8>, memref<12xi8>
         accel.yield %26
       }
       pe.task "dense" "4" macs 0 {

@@ -13,16 +13,16 @@ builtin.module {
       %5 = pe.constant 1 : memref<240xi8>
       pe.result %1 "int8" [1, 20] at 0 every [20, 1] : memref<20xi8>
       pe.task "dense" "0" macs 24000 {
-        %6 = accel.launch @launch_mac_array "0:0.0" on 0 for 601(%0, %4, %2) + [0, 0, 0] over [516, 8256, 64] with [0, 1, 1, 16, 1, 1, 516, 0, 1200, 0, 1200, 64, 64, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
-        %7 = accel.launch @launch_mac_array "0:0.1" on 0 for 601(%0, %4, %2) + [516, 16512, 64] over [516, 8256, 64] with [0, 1, 1, 16, 1, 1, 516, 0, 1200, 0, 1200, 64, 64, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
-        %8 = accel.launch @launch_mac_array "0:0.2" on 0 for 231(%0, %4, %2) + [1032, 33024, 128] over [168, 2688, 64] with [0, 1, 1, 16, 1, 1, 168, 0, 1200, 0, 1200, 64, 64, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
+        %6 = accel.launch @launch_mac_array "0:tile 0.0" on 0 for 601(%0, %4, %2) + [0, 0, 0] over [516, 8256, 64] with [0, 1, 1, 16, 1, 1, 516, 0, 1200, 0, 1200, 64, 64, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
+        %7 = accel.launch @launch_mac_array "0:tile 0.1" on 0 for 601(%0, %4, %2) + [516, 16512, 64] over [516, 8256, 64] with [0, 1, 1, 16, 1, 1, 516, 0, 1200, 0, 1200, 64, 64, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
+        %8 = accel.launch @launch_mac_array "0:tile 0.2" on 0 for 231(%0, %4, %2) + [1032, 33024, 128] over [168, 2688, 64] with [0, 1, 1, 16, 1, 1, 168, 0, 1200, 0, 1200, 64, 64, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
         accel.await %6
         accel.await %7
         accel.await %8
         pe.call @weft_requantize_sums_s8(%2, %5, %1) + [0, 0, 0] over [192, 192, 16] with [3, 1, 1, 16, 0, 20, 4, -128, 127] : memref<192xi8>, memref<240xi8>, memref<20xi8>
-        %9 = accel.launch @launch_mac_array "0:1.0" on 0 for 601(%0, %4, %3) + [0, 8256, 0] over [516, 8256, 16] with [0, 1, 1, 4, 1, 1, 516, 0, 1200, 0, 1200, 16, 16, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
-        %10 = accel.launch @launch_mac_array "0:1.1" on 0 for 601(%0, %4, %3) + [516, 24768, 16] over [516, 8256, 16] with [0, 1, 1, 4, 1, 1, 516, 0, 1200, 0, 1200, 16, 16, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
-        %11 = accel.launch @launch_mac_array "0:1.2" on 0 for 231(%0, %4, %3) + [1032, 35712, 32] over [168, 2688, 16] with [0, 1, 1, 4, 1, 1, 168, 0, 1200, 0, 1200, 16, 16, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
+        %9 = accel.launch @launch_mac_array "0:tile 1.0" on 0 for 601(%0, %4, %3) + [0, 8256, 0] over [516, 8256, 16] with [0, 1, 1, 4, 1, 1, 516, 0, 1200, 0, 1200, 16, 16, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
+        %10 = accel.launch @launch_mac_array "0:tile 1.1" on 0 for 601(%0, %4, %3) + [516, 24768, 16] over [516, 8256, 16] with [0, 1, 1, 4, 1, 1, 516, 0, 1200, 0, 1200, 16, 16, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
+        %11 = accel.launch @launch_mac_array "0:tile 1.2" on 0 for 231(%0, %4, %3) + [1032, 35712, 32] over [168, 2688, 16] with [0, 1, 1, 4, 1, 1, 168, 0, 1200, 0, 1200, 16, 16, 0, 0, 32] : memref<1200xi8>, memref<38400xi8>, memref<192xi8>
         accel.await %9
         accel.await %10
         accel.await %11
