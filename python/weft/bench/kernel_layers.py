@@ -10,6 +10,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from weft.testing.random_layers import RandomLayer, layer_of
 
@@ -71,28 +72,32 @@ class LayerShape:
         if self.kind == "binary":
             shape = (1, *self.out)
             return RandomLayer("binary", shape, shape, (), _ADD, operands=2)
-        rows, columns, made = self.out
+        made = self.out[2]
         if self.kind == "dense":
             weights = _weights(rng, (made, self.given))
             return layer_of(rng, "dense", (1, self.given), (1, made), weights, self.given, {})
-        high, wide = self.window
+        is_depthwise = self.kind == "depthwise"
+        depth = self.given // self.groups
+        weights = _weights(
+            rng, (*self.window, made) if is_depthwise else (made, *self.window, depth)
+        )
+        return self._windowed(rng, weights, {} if is_depthwise else {"groups": self.groups})
+
+    def _windowed(
+        self, rng: np.random.Generator, weights: NDArray[np.int8], more: Mapping[str, Any]
+    ) -> RandomLayer:
         reach = [
             (extent - 1) * self.stride + (taps - 1) * self.dilation + 1
-            for extent, taps in ((rows, high), (columns, wide))
+            for extent, taps in zip(self.out[:2], self.window, strict=True)
         ]
-        is_depthwise = self.kind == "depthwise"
-        depth = 1 if is_depthwise else self.given // self.groups
-        shape = (high, wide, made) if is_depthwise else (made, high, wide, depth)
-        attributes: dict[str, Any] = {
+        attributes = {
             "strides": [self.stride] * 2,
             "dilation": [self.dilation] * 2,
             "padding": [0] * 4,
             "in_zero_point": _IN_ZERO_POINT,
+            **more,
         }
-        if not is_depthwise:
-            attributes["groups"] = self.groups
-        x_shape, out_shape = (1, *reach, self.given), (1, rows, columns, made)
-        weights = _weights(rng, shape)
+        x_shape, out_shape = (1, *reach, self.given), (1, *self.out)
         return layer_of(rng, self.kind, x_shape, out_shape, weights, self.taps, attributes)
 
 
@@ -106,7 +111,7 @@ _ADD: Mapping[str, Any] = {
 }
 
 
-def _weights(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+def _weights(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:
     normal = rng.normal(0, _WEIGHT_DEVIATION, shape)
     return np.clip(np.rint(normal), -127, 127).astype(np.int8)
 

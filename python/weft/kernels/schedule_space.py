@@ -34,7 +34,7 @@ def space_of(kernel: Kernel) -> Mapping[str, tuple[int, ...]]:
     """The options of every decision about a kernel; none for one that has nothing to decide."""
     if not isinstance(kernel, Conv2d | DepthwiseConv2d):
         return {}
-    options = {"pixels": _BLOCKS, "channels": _BLOCKS}
+    options: dict[str, tuple[int, ...]] = {"pixels": _BLOCKS, "channels": _BLOCKS}
     if kernel.kernel_h * kernel.kernel_w > 1:
         options["window"] = (0, 1, 2)
     if isinstance(kernel, Conv2d):

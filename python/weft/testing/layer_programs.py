@@ -40,8 +40,8 @@ def compile_layers(
     generated: Collection[str] = (),
     by_measurement: bool = True,
 ) -> Program:
-    """Compiles ``layers`` beside each other for one PE, into ``folder``: as many outputs, and stages
-    that are called by their numbers. Kernels are chosen as by ``choose_kernels``.
+    """Compiles ``layers`` beside each other for one PE, into ``folder``: as many outputs, and
+    stages that are called by their numbers. Kernels are chosen as by ``choose_kernels``.
 
     Raises what ``weft.compile`` does.
     """
