@@ -43,6 +43,10 @@ def toolchain_named(name: str) -> Toolchain:
 def core(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FunctionCore:
     name, with_dsp = request.param
     flags = [] if with_dsp else ["-DWEFT_DSP=0"]
+    if name == "zig":
+        # Where every instruction is looked at, Unicorn takes what follows a conditional return for a
+        # part of its IT block. GCC makes no such returns.
+        flags += ["-mllvm", "-arm-restrict-it"]
     folder = tmp_path_factory.mktemp("by_hand") / "linked"
     sources = sorted((runtime_folder() / "kernels").glob("*.c"))
     elf = link_functions(toolchain_named(name), folder, sources, KERNELS[0].name, *flags)

@@ -23,7 +23,7 @@ static inline uint32_t weft_load4(const int8_t *from)
 {
 #if WEFT_DSP
     uint32_t word;
-    memcpy(&word, from, sizeof word);
+    __builtin_memcpy(&word, from, sizeof word); /* inline in freestanding builds, too */
     return word;
 #else
     return (uint32_t)(uint8_t)from[0] | (uint32_t)(uint8_t)from[1] << 8 |
@@ -34,7 +34,7 @@ static inline uint32_t weft_load4(const int8_t *from)
 static inline void weft_store4(int8_t *to, uint32_t word)
 {
 #if WEFT_DSP
-    memcpy(to, &word, sizeof word);
+    __builtin_memcpy(to, &word, sizeof word);
 #else
     for (int i = 0; i < 4; ++i) to[i] = (int8_t)(word >> (8 * i));
 #endif
