@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from weft.machines import Machine, load_machine
     from weft.program import Program
     from weft.program import load_program as load
+    from weft.tuning import tune_model as tune
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ __all__ = [
     "graph",
     "load",
     "load_machine",
+    "tune",
 ]
 
 _HOME = {
@@ -47,6 +49,7 @@ _HOME = {
     "graph": ("weft.exported_graph", "graph"),
     "load": ("weft.program", "load_program"),
     "load_machine": ("weft.machines", "load_machine"),
+    "tune": ("weft.tuning", "tune_model"),
 }
 
 

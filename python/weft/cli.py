@@ -152,6 +152,7 @@ _WEIGHTS = click.option(
 @_PES
 @_DEVICES
 @_WEIGHTS
+@click.option("--tuned", type=click.Path(), help="Schedules that weft tune wrote (JSON).")
 @click.option("--check-mapping", is_flag=True, help="Check the mapping and stop before code.")
 @click.option("--dump-ir", type=click.Path(), help="Folder for the IR after every pass.")
 @_JSON
@@ -163,6 +164,7 @@ def compile(
     pes: int | None,
     devices: tuple[str, ...],
     weights: str,
+    tuned: str | None,
     check_mapping: bool,
     dump_ir: str | None,
     as_json: bool,
@@ -173,8 +175,8 @@ def compile(
 
     start = time.perf_counter()
     if check_mapping:
-        if output is not None or dump_ir is not None:
-            raise InputError("--check-mapping writes nothing: leave -o and --dump-ir out")
+        if output is not None or dump_ir is not None or tuned is not None:
+            raise InputError("--check-mapping makes no code: leave -o, --tuned and --dump-ir out")
         checked = weft.check_mapping(
             Path(model), machine, mapping=mapping, pes=pes, devices=devices, weights=weights
         )
@@ -191,6 +193,7 @@ def compile(
         pes=pes,
         devices=devices,
         weights=weights,
+        tuned=tuned,
         dump_ir=dump_ir,
     )
     stack = _worst_stack(program)
@@ -421,6 +424,43 @@ def demo(output: str, as_json: bool) -> None:
     _emit(report, as_json, text)
 
 
+@main.command()
+@click.argument("model", type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(), help="JSON file to write.")
+@click.option("--trials", default=32, show_default=True, type=click.IntRange(1))
+@click.option("--jobs", type=click.IntRange(1), help="Processes; one a processor if not given.")
+@click.option("--ray", metavar="ADDRESS", help="Measure on the workers of a Ray cluster instead.")
+@click.option("--seed", default=0, show_default=True)
+@_JSON
+def tune(
+    model: str,
+    output: str,
+    trials: int,
+    jobs: int | None,
+    ray: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Search for faster schedules of the kernels that are generated for MODEL, by counting machine
+    code; weft compile --tuned uses them."""
+    from weft.tuning import tune_model
+    from weft.tuning.tune import text, write_tuned
+
+    if ray is not None and jobs is not None:
+        raise InputError("--jobs are processes of this computer: leave it out with --ray")
+
+    def progress(done: int, whole: int) -> None:
+        click.echo(f"{done} of {whole} trials", err=True)
+
+    start = time.perf_counter()
+    report = tune_model(
+        Path(model), trials=trials, jobs=jobs, ray=ray, seed=seed, progress=progress
+    )
+    write_tuned(report, Path(output))
+    wall = round(time.perf_counter() - start, 3)
+    _emit({**report, "wall_s": wall}, as_json, "" if as_json else f"{text(report)}\n{output}")
+
+
 @main.group(invoke_without_command=True)
 @click.pass_context
 def bench(context: click.Context) -> None:
@@ -503,6 +543,20 @@ def bench_costs(
         raise InputError("--pes goes with --machine")
     report = fit_costs(find_models(names, models), machine, pes)
     _emit(report, as_json, "" if as_json else costs_text(report))
+
+
+@bench.command("kernels")
+@click.option("-o", "--output", type=click.Path(), help="JSON file for the table.")
+@_JSON
+def bench_kernels(output: str | None, as_json: bool) -> None:
+    """Count layers with hand-written and with generated kernels, and say where generated ones are
+    faster. The compiler chooses by the table, python/weft/transforms/measured_kernels.json."""
+    from weft.bench.kernels import measure, text, write
+
+    report = measure()
+    if output is not None:
+        write(report, Path(output))
+    _emit(report, as_json, "" if as_json else text(report))
 
 
 @main.group()

@@ -22,6 +22,7 @@ from weft.devices import load_device
 from weft.devices.accelerator import accelerators_by_class
 from weft.errors import MachineError, MappingError, ModelError
 from weft.importers import whole_model
+from weft.kernels.tuned import Tuned
 from weft.machines import DeviceUse, Machine, device_use, load_machine
 from weft.machines.model import WEIGHTS
 from weft.mapping.source import read_mapping, shown
@@ -29,7 +30,7 @@ from weft.paths import cache_folder, runtime_folder
 from weft.program import Program, load_program
 
 if TYPE_CHECKING:
-    from weft.kernels.base import ScheduleFunction
+    from weft.kernels.base import Kernel, ScheduleFunction
     from weft.mapping.mapping import Mapping as NetworkMapping
     from weft.placing import Placing
     from weft.transforms.compilation import Compilation
@@ -49,6 +50,7 @@ def compile_model(
     mapping: str | Path | Mapping[str, Any] | None = None,
     pes: int | None = None,
     hand_written: bool = True,
+    tuned: str | Path | Mapping[str, Any] | None = None,
     devices: Sequence[str | DeviceUse] = (),
     weights: str = "sram",
     dump_ir: str | Path | None = None,
@@ -63,7 +65,9 @@ def compile_model(
     ``output`` is the folder to write; without it the program goes to the cache, where a later call
     with the same arguments finds it. ``schedules`` replaces the TensorIR schedule of a family of
     kernels (``{"conv2d": f}`` with ``f(kernel, schedule)``), which are then generated even where
-    hand-written ones would be used; without ``hand_written`` all are generated. ``mapping`` is a
+    hand-written ones would be used; without ``hand_written`` all are generated. ``tuned``
+    is what ``weft tune`` wrote, or what ``json`` would read from it: schedules of single kernels,
+    where they are generated and ``schedules`` says nothing of their family. ``mapping`` is a
     mapping file, or what ``json`` would read from one (docs/formats/mapping.md): stages that it
     does not name are mapped by rule. ``pes`` limits the rule to that many PEs, and lets them work
     more than ``MOST_WORK`` of ``weft.placing``. ``devices`` are devices that every PE has beside
@@ -72,16 +76,17 @@ def compile_model(
     ``"sram"``, all are in the PEs' memory. ``dump_ir`` is a folder for the IR after every pass.
 
     Raises ``ModelError``, ``UnsupportedError``, ``MachineError``, ``DeviceError``,
-    ``MappingError``, ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.
+    ``MappingError``, ``TuningError``, ``DoesNotFitError``, ``ProgramError`` or ``ToolchainError``.
     """
     found = _machine(machine, devices, weights)
-    data, name = _model_bytes(model)
+    decided = None if tuned is None else Tuned.of(tuned)
+    data, name = model_bytes(model)
     request = MappingRequest.of(mapping, pes)
-    job = _Job(model, data, name, found, request, params, schedules, hand_written, dump_ir)
+    job = _Job(model, data, name, found, request, params, schedules, hand_written, decided, dump_ir)
     is_usual = hand_written and not schedules and dump_ir is None
     if output is not None or data is None or not is_usual:
         return job.compile(Path(output) if output is not None else None)
-    folder = cache_folder() / "programs" / _cache_key(data, name, found, request)
+    folder = cache_folder() / "programs" / _cache_key(data, name, found, request, decided)
     if (folder / "manifest.json").is_file():
         return load_program(folder)
     return job.compile(folder, in_cache=True)
@@ -99,7 +104,7 @@ def _machine(
     return found.with_weights(weights)
 
 
-def _model_bytes(model: Any) -> tuple[bytes | None, str]:
+def model_bytes(model: Any) -> tuple[bytes | None, str]:
     """The bytes of a model file and what to call it; no bytes for a Relax module."""
     if isinstance(model, bytes | bytearray | memoryview):
         return bytes(model), "model"
@@ -137,7 +142,7 @@ def _fingerprint() -> str:
     digest = hashlib.sha256(__version__.encode())
     package = Path(__file__).resolve().parent
     runtime = runtime_folder()
-    patterns = [(package, "*.py")]
+    patterns = [(package, "*.py"), (package, "*.json")]
     patterns += [(runtime, p) for p in ("*.[chS]", "*.cmake", "*.py", "*.toml")]
     for root, pattern in patterns:
         for path in sorted(root.rglob(pattern)):
@@ -146,10 +151,13 @@ def _fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _cache_key(data: bytes, name: str, machine: Machine, request: MappingRequest) -> str:
+def _cache_key(
+    data: bytes, name: str, machine: Machine, request: MappingRequest, tuned: Tuned | None
+) -> str:
     digest = hashlib.sha256()
     tools = f"{version('apache-tvm')} {version('xdsl')} {target_compiler_path()}"
-    texts = (name, repr(machine), _fingerprint(), tools, request.fingerprint(), *_devices(machine))
+    wishes = (request.fingerprint(), "" if tuned is None else tuned.fingerprint())
+    texts = (name, repr(machine), _fingerprint(), tools, *wishes, *_devices(machine))
     for part in (data, *(text.encode() for text in texts)):
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:32]
@@ -206,7 +214,7 @@ def stage_graph(model: Any, params: Mapping[str, Any] | None = None) -> tuple[st
     """A model's name and its stage graph. Raises ``ModelError`` or ``UnsupportedError``."""
     from weft.transforms.pipeline import Dump
 
-    data, name = _model_bytes(model)
+    data, name = model_bytes(model)
     return name, _stages(model if data is None else data, name, params, Dump(None))
 
 
@@ -258,6 +266,23 @@ def check_mapping(
     }
 
 
+def generated_kernels(
+    model: Any, machine: str | Path | Machine | None = None, *, hand_written: bool = True
+) -> list[Kernel]:
+    """The kernels of a program that are made from TensorIR, of one PE.
+
+    Raises what ``compile_model`` raises before it makes code.
+    """
+    from weft.kernels.base import TensorKernel
+    from weft.transforms.choose_kernels import FAMILIES
+
+    _, stages = stage_graph(model)
+    generated = frozenset() if hand_written else FAMILIES
+    placing = MappingRequest.of(None, 1).placing(stages, _machine(machine, (), "sram"), generated)
+    kernels = placing.search(placing.place).compilation.kernels
+    return [kernel for kernel in kernels.values() if isinstance(kernel, TensorKernel)]
+
+
 @dataclass(frozen=True)
 class _Job:
     """What one call of ``compile_model`` asks for."""
@@ -270,6 +295,7 @@ class _Job:
     params: Mapping[str, Any] | None
     schedules: Mapping[str, ScheduleFunction] | None
     hand_written: bool
+    tuned: Tuned | None
     dump_ir: str | Path | None
 
     def compile(self, folder: Path | None, *, in_cache: bool = False) -> Program:
@@ -292,10 +318,17 @@ class _Job:
 
         def write(mapping: NetworkMapping) -> None:
             placed = placing.place(mapping, dump)
-            kernels = kernel_module(placed.compilation.kernels.values(), self.schedules)
+            used = placed.compilation.kernels.values()
+            kernels = kernel_module(used, self._schedules(used))
             dump.module("kernels", kernels)
             with whole_folder(folder, replace=not in_cache) as scratch:
                 finish(placed, kernels, scratch, self.name, self.data)
 
         placing.search(write)
         return load_program(folder, keep)
+
+    def _schedules(self, kernels: Collection[Kernel]) -> Mapping[str, ScheduleFunction]:
+        if self.tuned is None:
+            return self.schedules or {}
+        self.tuned.check(kernels)
+        return self.tuned.schedules(kernels, self.schedules or {})

@@ -61,6 +61,10 @@ class DoesNotFitError(WeftError):
         )
 
 
+class TuningError(WeftError):
+    """A file of tuned schedules is wrong or is not of this program, or there is nothing to tune."""
+
+
 class InputError(WeftError):
     """An input array has the wrong number, shape or dtype."""
 

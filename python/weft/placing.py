@@ -86,13 +86,16 @@ class Placing:
         pes: int | None = None,
         where: str = "mapping",
         generated: Collection[str] = (),
+        by_measurement: bool = True,
     ) -> None:
         """``mapping`` is what a mapping file holds; ``where`` is what messages call it. Kernels of
-        the families ``generated`` are not hand-written. Raises ``MappingError``."""
+        the families ``generated`` are not hand-written; ``by_measurement`` as in
+        ``choose_kernels``. Raises ``MappingError``."""
         check_costs(machine)
         check_streaming(machine)
         self.machine = machine
         self.generated = generated
+        self.by_measurement = by_measurement
         self.planned = {name: planned(c) for name, c in machine.classes.items()}
         self.lanes, self.has_lanes = True, False
         self.compilation = split_inputs(stages, split_inputs_of(mapping, where), where)
@@ -143,7 +146,14 @@ class Placing:
         too much, and ``MappingError`` where tables cannot say it."""
         count = len(self.machine.usable())
         compilation = run_passes(
-            self.compilation, mapping, count, self.machine, dump, self.generated, self.lanes
+            self.compilation,
+            mapping,
+            count,
+            self.machine,
+            dump,
+            self.generated,
+            self.lanes,
+            self.by_measurement,
         )
         self.has_lanes = compilation.facts["lanes"] > 1
         placed = place_on(compilation, self.machine, mapping)

@@ -247,13 +247,27 @@ class _Translator:
         return self.emit(arith.SelectOp(condition, then, otherwise))
 
     def _value_floordiv(self, e: Any) -> SSAValue:
-        return self.emit(arith.FloorDivSIOp(self.value(e.a), self.value(e.b)))
+        a, b, _ = self._floored(e)
+        return self.emit(arith.FloorDivSIOp(a, b))
 
     def _value_floormod(self, e: Any) -> SSAValue:
         if _dtype(e) != "int32":
             raise UntranslatableError(f"floored remainder of {_dtype(e)}")
-        arguments = [self.value(e.a), self.value(e.b)]
-        return self.emit(func.CallOp("weft_floor_mod", arguments, [IntegerType(32)]))
+        a, b, is_negated = self._floored(e)
+        remainder = self.emit(func.CallOp("weft_floor_mod", [a, b], [IntegerType(32)]))
+        return self._negated(remainder) if is_negated else remainder
+
+    def _floored(self, e: Any) -> tuple[SSAValue, SSAValue, bool]:
+        """Operands of a floored division, both negated if the divisor is a negative constant: that
+        leaves the quotient as it is and negates the remainder, and the runtime's functions take no
+        such divisor. TVM rounds up with them."""
+        a, b = self.value(e.a), self.value(e.b)
+        if type(e.b).__name__ != "IntImm" or int(e.b.value) > 0:
+            return a, b, False
+        return self._negated(a), self.constant(-int(e.b.value), _element_type(_dtype(e.b))), True
+
+    def _negated(self, value: SSAValue) -> SSAValue:
+        return self.emit(arith.SubiOp(self.constant(0, value.type), value))
 
     def _value_cast(self, e: Any) -> SSAValue:
         source, target = _dtype(e.value), _dtype(e)

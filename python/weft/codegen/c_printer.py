@@ -174,7 +174,8 @@ class FunctionPrinter:
         self._texts[op.memref] = Text(name)
         type_ = c_type(op.memref.type.element_type)
         if count > 1:
-            self.line(f"{type_} {name}[{count}];")
+            initial = " = {0}" if self._is_guarded(op) else ""
+            self.line(f"{type_} {name}[{count}]{initial};")
             return
         self._scalars.add(op.memref)
         if self._first_store(op) is None:
@@ -182,15 +183,24 @@ class FunctionPrinter:
             self.line(f"{type_} {name}{initial};")
 
     @staticmethod
-    def _is_surely_stored(local: memref.AllocaOp) -> bool:
+    def _first_storing(local: memref.AllocaOp) -> Operation | None:
+        """The first statement in which something is stored to it."""
+        op = local.next_op
+        while op is not None and not _stores(op, local.memref):
+            op = op.next_op
+        return op
+
+    def _is_surely_stored(self, local: memref.AllocaOp) -> bool:
         """Whether the first statement that stores to it does so in any case.
 
         Compilers warn where one condition or a loop decides, even if the load depends on the same.
         """
-        op = local.next_op
-        while op is not None and not _stores(op, local.memref):
-            op = op.next_op
+        op = self._first_storing(local)
         return op is not None and _surely_stores(op, local.memref)
+
+    def _is_guarded(self, local: memref.AllocaOp) -> bool:
+        """The same of an array: whether a condition decides. Of loops they do not warn."""
+        return isinstance(self._first_storing(local), scf.IfOp)
 
     @staticmethod
     def _first_store(local: memref.AllocaOp) -> memref.StoreOp | None:

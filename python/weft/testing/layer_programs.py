@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random layers as compiled programs."""
+"""Layers with random weights as compiled programs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from weft.codegen.build import finish
 from weft.dialects.stages import Constant, StageGraph, StageOutput
 from weft.dialects.stages.base import tensor_type
 from weft.dialects.stages.conv import Conv2dStage, DenseStage, DepthwiseStage
+from weft.dialects.stages.elementwise import BinaryStage
 from weft.kernels.module import kernel_module
 from weft.machines import Machine
 from weft.mapping.mapping import Mapping
@@ -23,13 +25,29 @@ from weft.program import Program, load_program
 from weft.testing.random_layers import RandomLayer
 from weft.transforms.compilation import Compilation, constant_key
 
-_STAGES = {"conv2d": Conv2dStage, "depthwise": DepthwiseStage, "dense": DenseStage}
+_STAGES = {
+    "conv2d": Conv2dStage,
+    "depthwise": DepthwiseStage,
+    "dense": DenseStage,
+    "binary": BinaryStage,
+}
 
 
-def compile_layers(layers: Sequence[RandomLayer], machine: Machine, folder: Path) -> Program:
-    """Compiles ``layers`` beside each other for one PE, into ``folder``: as many inputs and
-    outputs, and stages that are called by their numbers. Raises what ``weft.compile`` does."""
-    placing = Placing(network(layers), machine, pes=1)
+def compile_layers(
+    layers: Sequence[RandomLayer],
+    machine: Machine,
+    folder: Path,
+    generated: Collection[str] = (),
+    by_measurement: bool = True,
+) -> Program:
+    """Compiles ``layers`` beside each other for one PE, into ``folder``: as many outputs, and
+    stages that are called by their numbers. Kernels are chosen as by ``choose_kernels``.
+
+    Raises what ``weft.compile`` does.
+    """
+    placing = Placing(
+        network(layers), machine, pes=1, generated=generated, by_measurement=by_measurement
+    )
 
     def write(mapping: Mapping) -> None:
         placed = placing.place(mapping)
@@ -42,12 +60,15 @@ def compile_layers(layers: Sequence[RandomLayer], machine: Machine, folder: Path
 
 
 def network(layers: Sequence[RandomLayer]) -> Compilation:
-    """A stage graph with an input and an output for every layer, called by its number."""
-    block = Block(arg_types=[tensor_type(layer.x_shape, "int8") for layer in layers])
+    """A stage graph with an input for every operand and an output for every layer, which is called
+    by its number."""
+    given = [layer for layer in layers for _ in range(layer.operands)]
+    block = Block(arg_types=[tensor_type(layer.x_shape, "int8") for layer in given])
+    arguments = iter(block.args)
     found: dict[str, NDArray[Any]] = {}
     results = []
-    for number, (layer, x) in enumerate(zip(layers, block.args, strict=True)):
-        operands: list[SSAValue] = [x]
+    for number, layer in enumerate(layers):
+        operands: list[SSAValue] = list(islice(arguments, layer.operands))
         for data in layer.constants:
             found[constant_key(data)] = data
             constant = Constant(
@@ -62,7 +83,7 @@ def network(layers: Sequence[RandomLayer]) -> Compilation:
         block.add_op(stage)
         results.append(stage.result)
     block.add_op(StageOutput(operands=[results]))
-    names = ArrayAttr(StringAttr(f"x{number}") for number in range(len(layers)))
+    names = ArrayAttr(StringAttr(f"x{number}") for number in range(len(given)))
     outputs = ArrayAttr(StringAttr(f"y{number}") for number in range(len(layers)))
     graph = StageGraph(
         properties={"input_names": names, "output_names": outputs}, regions=[Region(block)]

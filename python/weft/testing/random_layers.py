@@ -20,13 +20,15 @@ _WANTED = 60.0
 
 @dataclass(frozen=True, eq=False)
 class RandomLayer:
-    """A layer: shapes, its constants as stages have them, and its attributes."""
+    """A layer: shapes, its constants as stages have them, and its attributes. All of its
+    ``operands`` have the shape ``x_shape``."""
 
     kind: str
     x_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
     constants: tuple[NDArray[Any], ...]
     attributes: Mapping[str, Any]
+    operands: int = 1
 
     @property
     def weights(self) -> NDArray[np.int8]:
@@ -91,7 +93,9 @@ def _dense(rng: np.random.Generator, most: int) -> RandomLayer:
     out_channels = _channels(rng, most)
     rows = 1 if rng.random() < 0.6 else int(rng.integers(1, most + 1))
     weights = _weights(rng, (out_channels, in_channels))
-    return _layer(rng, "dense", (rows, in_channels), (rows, out_channels), weights, in_channels, {})
+    return layer_of(
+        rng, "dense", (rows, in_channels), (rows, out_channels), weights, in_channels, {}
+    )
 
 
 def _conv2d(rng: np.random.Generator, most: int) -> RandomLayer:
@@ -143,7 +147,7 @@ def _windowed(
         **more,
     }
     x_shape, out_shape = (1, *x_extent, x_channels), (1, *out_extent, out_channels)
-    return _layer(rng, kind, x_shape, out_shape, weights, window, attributes)
+    return layer_of(rng, kind, x_shape, out_shape, weights, window, attributes)
 
 
 def _weights(rng: np.random.Generator, shape: Sequence[int]) -> NDArray[np.int8]:
@@ -156,7 +160,7 @@ def _weights(rng: np.random.Generator, shape: Sequence[int]) -> NDArray[np.int8]
     return rng.integers(-most, most + 1, shape).astype(np.int8)
 
 
-def _layer(
+def layer_of(
     rng: np.random.Generator,
     kind: str,
     x_shape: tuple[int, ...],
@@ -165,6 +169,8 @@ def _layer(
     window: int,
     attributes: Mapping[str, Any],
 ) -> RandomLayer:
+    """A layer with these weights; ``window`` is how many each result reads. Bias and scales are
+    such that results use most of int8."""
     channels = out_shape[-1]
     spread = _SPREAD * max(1.0, float(weights.std())) * window**0.5
     factors = _WANTED / spread * rng.uniform(0.5, 2.0, channels)

@@ -3,7 +3,8 @@
 
 Whether they do depends on weights and scales. Weights are looked at as they are cut: a template is
 changed if those of all of its places allow it, and every place gets a constant of its own, packed,
-in place of weights, bias, multiplier and shift.
+in place of weights, bias, multiplier and shift. Where measurement says that the generated kernel is
+the faster one (``measured_choice``), it stays.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from weft.dialects.stages.base import rounding_of, tensor_type
 from weft.dialects.stages.elementwise import BinaryStage
 from weft.kernels.add_exact import exact_operand
 from weft.transforms.compilation import Compilation, constant_key
+from weft.transforms.measured_choice import is_generated_faster
 from weft.transforms.packing import Packing, packing_of
 
 #: The families of generated kernels that hand-written ones can stand in for.
@@ -28,8 +30,11 @@ FAMILIES = frozenset({"conv2d", "depthwise", "add"})
 
 
 class _Chooser:
-    def __init__(self, compilation: Compilation, generated: Collection[str]) -> None:
+    def __init__(
+        self, compilation: Compilation, generated: Collection[str], by_measurement: bool
+    ) -> None:
         self.generated = generated
+        self.by_measurement = by_measurement
         self.constants = dict(compilation.constants)
         self.streams: dict[tuple[Any, ...], str | None] = {}
 
@@ -51,6 +56,8 @@ class _Chooser:
         """How to pack a stage, if it may be computed by hand."""
         found = packing_of(op) if isinstance(op, Stage) else None
         if found is None or found.family in self.generated:
+            return None
+        if self.by_measurement and is_generated_faster(op, found.family):
             return None
         assert isinstance(op, Stage)
         return found if _is_rounded_twice(op) else None
@@ -120,13 +127,16 @@ def drop_unused(template: TemplateOp, places: Sequence[PlaceOp]) -> None:
         place.constants = ArrayAttr([place.constants.data[n] for n in kept])
 
 
-def choose_kernels(compilation: Compilation, generated: Collection[str] = ()) -> Compilation:
+def choose_kernels(
+    compilation: Compilation, generated: Collection[str] = (), by_measurement: bool = True
+) -> Compilation:
     """Chooses kernels in the templates of a mesh. ``generated`` names families whose kernels are
-    generated in any case."""
+    generated in any case; without ``by_measurement`` others are hand-written wherever that gives
+    the same bytes."""
     module = compilation.module.clone()
     (mesh,) = module.ops
     assert isinstance(mesh, MeshOp)
-    chooser = _Chooser(compilation, generated)
+    chooser = _Chooser(compilation, generated, by_measurement)
     places: dict[str, list[PlaceOp]] = {}
     for place in mesh.places:
         places.setdefault(place.template_name, []).append(place)

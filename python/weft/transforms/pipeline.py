@@ -89,10 +89,11 @@ def run_passes(
     dump: Dump | None = None,
     generated: Collection[str] = (),
     lanes: bool = True,
+    by_measurement: bool = True,
 ) -> Compilation:
     """From a stage graph to a mesh with addresses and routes. With a ``machine``, what the model of
     time says of it is among the facts. Kernels of the families ``generated`` are not hand-written.
-    ``lanes`` as in ``plan_memory``.
+    ``lanes`` as in ``plan_memory``, ``by_measurement`` as in ``choose_kernels``.
     """
     dump = dump or Dump(None)
     compilation = to_mesh(stages, mapping, pe_count)
@@ -101,7 +102,7 @@ def run_passes(
         compilation = replace(compilation, **_devices_of(machine))
     mapped = compilation.module
     options: dict[object, dict[str, Any]] = {
-        choose_kernels: {"generated": generated},
+        choose_kernels: {"generated": generated, "by_measurement": by_measurement},
         plan_memory: {"lanes": lanes},
     }
     for name, run in PASSES:

@@ -48,8 +48,13 @@ def write_kernels(
 class Kernels:
     """Loaded kernels; ``call`` takes arguments by name."""
 
-    def __init__(self, folder: Path, kernels: Sequence[Kernel]) -> None:
-        self.library: KernelLibrary = load_kernels(write_kernels(folder, kernels))
+    def __init__(
+        self,
+        folder: Path,
+        kernels: Sequence[Kernel],
+        schedules: Mapping[str, ScheduleFunction] | None = None,
+    ) -> None:
+        self.library: KernelLibrary = load_kernels(write_kernels(folder, kernels, schedules))
 
     def call(self, kernel: Kernel, **arguments: np.ndarray | int) -> None:
         names = (*kernel.pointers, *kernel.numbers)
