@@ -201,8 +201,8 @@ def test_every_instruction_of_an_image_against_a_disassembler(
     seen = set()
     for address, code, mnemonic, operands in disassemble(elf, objdump):
         cost = _native.block_cost(code)
-        if is_plain_branch(code):
-            mnemonic = "b"  # the condition that is shown is that of the IT before it
-        assert cost == (1, *reference(mnemonic, operands)), f"{address:#x}: {mnemonic} {operands}"
-        seen.add(mnemonic)
+        # The condition that is shown with a plain branch is that of the IT before it.
+        known = "b" if is_plain_branch(code) else mnemonic
+        assert cost == (1, *reference(known, operands)), f"{address:#x}: {known} {operands}"
+        seen.add(known)
     assert len(seen) > 60

@@ -90,7 +90,7 @@ def run(pe: Pe, frames: list[np.ndarray]) -> list[bytes]:
 def device_names(image: Image) -> set[str]:
     """Functions and data of the device API and of devices that an image has."""
     words = ("weft_device", "weft_pe_devices", "weft_pe_descriptor", "weft_pe_launch")
-    words += ("weft_pe_await", "weft_pe_check_devices", "weft_device_tables_are_valid", "weft_ticket", "mac_array", "launch_")
+    words += ("weft_pe_await", "weft_pe_check_devices", "weft_ticket", "mac_array", "launch_")
     names = [symbol.name for symbol in ElfFile(image.elf).symbols]
     return {name for name in names if any(word in name for word in words)}
 

@@ -44,8 +44,8 @@ def core(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     name, with_dsp = request.param
     flags = [] if with_dsp else ["-DWEFT_DSP=0"]
     if name == "zig":
-        # Where every instruction is looked at, Unicorn takes what follows a conditional return for a
-        # part of its IT block. GCC makes no such returns.
+        # Where every instruction is looked at, Unicorn takes what follows a conditional return
+        # for a part of its IT block. GCC makes no such returns.
         flags += ["-mllvm", "-arm-restrict-it"]
     folder = tmp_path_factory.mktemp("by_hand") / "linked"
     sources = sorted((runtime_folder() / "kernels").glob("*.c"))

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import weft
-from weft.cli import _names, main
+from weft.cli import main
+from weft.cli.running import pe_names
 from weft.codegen.elf import ElfFile
 from weft.codegen.toolchain import find_target_toolchain
 from weft.paths import models_folder
@@ -74,7 +75,7 @@ def test_a_folder_that_cannot_be_written(folder: Path, tmp_path: Path) -> None:
     "text", ["(0,0).0,(1,0).0", "(0,0).0 (1,0).0", " (0,0).0, (1,0).0 ", "(0,0).0,,(1,0).0"]
 )
 def test_names_of_pes(text: str) -> None:
-    assert _names(text) == ["(0,0).0", "(1,0).0"]
+    assert pe_names(text) == ["(0,0).0", "(1,0).0"]
 
 
 def test_some_pes_are_machine_code(folder: Path) -> None:
