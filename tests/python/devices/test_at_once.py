@@ -37,10 +37,12 @@ def network(trained_file: Callable[..., Path]) -> Path:
     return trained_file("ic_int8.tflite")
 
 
-def _on_two_pes(path: Path, machine: Machine, devices: Sequence[str], **options: Any) -> Program:
+def _on_two_pes(
+    path: Path, machine: Machine, devices: Sequence[str], middle: range, **options: Any
+) -> Program:
     """The network with its middle on another PE, so that its ends on the first are two shards."""
     stages = weft.compile(path, machine).manifest["stages"]
-    pes = {n: [[1, 0, 0]] if 5 <= i < 9 else [[0, 0, 0]] for i, n in enumerate(stages)}
+    pes = {n: [[1, 0, 0]] if i in middle else [[0, 0, 0]] for i, n in enumerate(stages)}
     mapping = {"format": 1, "stages": {name: {"pes": where} for name, where in pes.items()}}
     return weft.compile(path, machine, mapping=mapping, devices=devices, **options)
 
@@ -66,17 +68,40 @@ def _ticks_at_once(spans: Sequence[Span], who: Sequence[str]) -> int:
     return total
 
 
+def _one_job_at_a_time(spans: Sequence[Span], devices: Sequence[str]) -> None:
+    for name in devices:
+        own = sorted((s.begin, s.end) for s in spans if s.pe == 0 and s.device == name)
+        assert own, name
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(own)), name
+
+
+def _same(results: Sequence[Any], expected: Sequence[Any]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(results, expected, strict=True))
+
+
 def test_two_arrays_and_the_core_of_one_pe_work_at_once(network: Path, machine: Machine) -> None:
-    program = _on_two_pes(network, machine, ["a=mac_array", "b=mac_array"])
+    program = _on_two_pes(network, machine, ["a=mac_array", "b=mac_array"], range(5, 9))
     spans, results = _run(program)
     assert _ticks_at_once(spans, ["a", "b", ""]) > 10_000
+    _one_job_at_a_time(spans, ["a", "b"])
     again, same = _run(program)
     assert again == spans
-    alone = [span for span in spans if span.pe == 0 and span.device]
-    for name in ("a", "b"):  # a device has one job at a time
-        own = sorted((s.begin, s.end) for s in alone if s.device == name)
-        assert all(end <= begin for (_, end), (begin, _) in pairwise(own))
     _, expected = _run(weft.compile(network, machine))
-    for result, other, wanted in zip(results, same, expected, strict=True):
-        assert np.array_equal(result, wanted)
-        assert np.array_equal(other, wanted)
+    assert _same(results, expected) and _same(same, expected)
+
+
+def test_two_arrays_dma_and_the_core_of_one_pe_work_at_once(
+    network: Path, machine: Machine
+) -> None:
+    # DRAM so slow that fetching weights takes as long as computing.
+    slow = replace(machine, links={**machine.links, "dram": 400_000_000})
+    program = _on_two_pes(
+        network, slow, ["a=mac_array", "b=mac_array", "dma"], range(5, 7), weights="dram"
+    )
+    spans, results = _run(program)
+    assert _ticks_at_once(spans, ["a", "b", "dma", ""]) > 1_000
+    _one_job_at_a_time(spans, ["a", "b", "dma"])
+    again, same = _run(program)
+    assert again == spans
+    _, expected = _run(weft.compile(network, machine))
+    assert _same(results, expected) and _same(same, expected)
