@@ -225,13 +225,15 @@ class Placing:
         whose = f"the network on {count} of {self.machine.name}"
         if needed > room:
             weights = sum(data.nbytes for data in self.compilation.constants.values())
+            could_stream = "dram" in self.machine.links and self.machine.weights != "dram"
+            dram = "--weights dram, " if could_stream else ""
             return DoesNotFitError(
                 whose,
                 "memory for weights and data",
                 needed,
                 room,
                 f"weights {weights}",
-                "use more PEs, or a machine with more memory a PE",
+                f"use more PEs, {dram}or a machine with more memory a PE",
             )
         return MappingError(
             f"{whose} does not fit by rule, which cuts whole stages: cut the largest by hand "

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import weft
+from native.chain import PES, ROOMS, Arrays, check, check_a_stopped_pe, frames_of
 from native.tiny import (
     ALWAYS_IDLE,
     DEPTH,
@@ -29,27 +30,12 @@ from weft.engines.native import NativeSession
 from weft.errors import EngineError, InputError
 from weft.program import Program
 
-PES = 4
 THREADS = (0, 1, 8)
-#: Rooms of all slots of the chain, that of the output included: more frames cannot be under way.
-ROOMS = DEPTH * (PES + 1)
-
-Arrays = list[np.ndarray]
 
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return tiny_program(tmp_path_factory.mktemp("chain") / "program", pes=PES)
-
-
-def frames_of(count: int, seed: int = 0) -> Arrays:
-    rng = np.random.default_rng(seed)
-    return [rng.integers(-128, 128, (4, 8)).astype(np.int8) for _ in range(count)]
-
-
-def check(results: Iterator[np.ndarray] | Arrays, frames: Arrays) -> None:
-    for result, frame in zip(results, frames, strict=True):
-        np.testing.assert_array_equal(result, expected(frame, PES))
 
 
 class Source:
@@ -251,26 +237,8 @@ def test_closed_by_another_thread_while_it_waits(tmp_path: Path, threads: int) -
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("victim", range(PES))
 def test_the_error_names_frame_pe_and_stage(chain: Program, victim: int, threads: int) -> None:
-    frames = frames_of(50)
     with open_native(chain, threads) as session:
-        stream = session.stream(frames)
-        check([next(stream) for _ in range(7)], frames[:7])
-        session.stop_pe(victim)
-        results = []
-        with pytest.raises(EngineError) as caught:
-            for result in stream:
-                results.append(result)
-        # What was computed before still comes out, and is right.
-        check(results, frames[7 : 7 + len(results)])
-        assert len(results) <= ROOMS
-        message = str(caught.value)
-        assert message == (
-            f"frame {7 + len(results)}: PE {'ABCD'[victim]} (link {victim}): "
-            + session._library.status_string(9)
-        )
-        for _ in range(2):  # it stays so
-            with pytest.raises(EngineError, match=rf"PE {'ABCD'[victim]} \(link {victim}\)"):
-                session.run(frames[0])
+        check_a_stopped_pe(session, victim)
 
 
 def test_there_is_no_such_pe_to_stop(chain: Program) -> None:

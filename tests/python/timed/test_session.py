@@ -11,17 +11,12 @@ import numpy as np
 import pytest
 
 import weft
-from native.tiny import ALWAYS_IDLE, DEPTH, FAILING, NEVER_IDLE, expected, tiny_program
+from native.chain import PES, ROOMS, check, check_a_stopped_pe, frames_of
+from native.tiny import ALWAYS_IDLE, FAILING, NEVER_IDLE, expected, tiny_program
 from support.tflite_builder import ModelBuilder
 from weft.engines.timed.session import TimedSession
 from weft.errors import EngineError, InputError
 from weft.program import Program, load_program
-
-PES = 4
-#: Rooms of all slots of the chain, that of the output included: more frames cannot be under way.
-ROOMS = DEPTH * (PES + 1)
-
-Arrays = list[np.ndarray]
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +29,6 @@ def open_timed(program: Program) -> TimedSession:
     session = program.open("timed")
     assert isinstance(session, TimedSession)
     return session
-
-
-def frames_of(count: int, seed: int = 0) -> Arrays:
-    rng = np.random.default_rng(seed)
-    return list(rng.integers(-128, 128, (count, 4, 8)).astype(np.int8))
-
-
-def check(results: Iterator[np.ndarray] | Arrays, frames: Arrays) -> None:
-    for result, frame in zip(results, frames, strict=True):
-        np.testing.assert_array_equal(result, expected(frame, PES))
 
 
 # --- frames ---
@@ -197,26 +182,8 @@ extern uint32_t weft_port_clock(const weft_pe_t *pe);
 
 @pytest.mark.parametrize("victim", range(PES))
 def test_the_error_names_frame_pe_and_stage(chain: Program, victim: int) -> None:
-    frames = frames_of(50)
     with open_timed(chain) as session:
-        stream = session.stream(frames)
-        check([next(stream) for _ in range(7)], frames[:7])
-        session.stop_pe(victim)
-        results = []
-        with pytest.raises(EngineError) as caught:
-            for result in stream:
-                results.append(result)
-        # What was computed before still comes out, and is right.
-        check(results, frames[7 : 7 + len(results)])
-        assert len(results) <= ROOMS
-        message = str(caught.value)
-        assert message == (
-            f"frame {7 + len(results)}: PE {'ABCD'[victim]} (link {victim}): "
-            + session._library.status_string(9)
-        )
-        for _ in range(2):  # it stays so
-            with pytest.raises(EngineError, match=rf"PE {'ABCD'[victim]} \(link {victim}\)"):
-                session.run(frames[0])
+        check_a_stopped_pe(session, victim)
 
 
 def test_a_pe_that_fails_at_once(tmp_path: Path) -> None:
