@@ -58,7 +58,7 @@ def test_alone_it_lists_the_benchmarks(weft_command: Callable) -> None:
     done = weft_command("bench")
     assert (done.status, done.err) == (0, "")
     names = [line.split()[0] for line in done.out.splitlines()]
-    assert names == ["cortex-m4", "native", "kernels", "costs"]
+    assert names == ["cortex-m4", "native", "devices", "kernels", "costs"]
     for name in names:
         assert weft_command("bench", name, "--help").status == 0
 

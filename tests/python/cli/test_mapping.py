@@ -86,8 +86,8 @@ def test_options_that_do_not_go_together(
     weft_command: Callable, digits_model: Path, tmp_path: Path
 ) -> None:
     for options, wanted in (
-        (("--check-mapping", "-o", tmp_path / "out"), "--check-mapping writes nothing"),
-        (("--check-mapping", "--dump-ir", tmp_path / "ir"), "--check-mapping writes nothing"),
+        (("--check-mapping", "-o", tmp_path / "out"), "--check-mapping makes no code"),
+        (("--check-mapping", "--dump-ir", tmp_path / "ir"), "--check-mapping makes no code"),
         ((), "say where the program goes: -o DIR"),
         (("--check-mapping", "--pes", 17), "17 PEs were asked for; grid-4x4 has 16"),
         (("--check-mapping", "--pes", 0), "0"),
