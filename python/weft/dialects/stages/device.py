@@ -10,6 +10,7 @@ weights of every part of every group, in the device's order; ``channels`` what
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from math import prod
 
@@ -71,10 +72,10 @@ class DeviceStage(Stage):
         ends = ints(self.parts)
         return list(zip(ends[::2], ends[1::2], strict=True))
 
+    @abstractmethod
     def geometries(self, x: View, out: View) -> list[Geometry]:
         """One for every image and every group, in the order in which ``packed`` has the groups'
         weights for each image."""
-        raise NotImplementedError
 
 
 @irdl_op_definition
